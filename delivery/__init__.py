@@ -1,0 +1,1 @@
+"""Progressive delivery for Amazon ECS as a Dagster asset graph."""

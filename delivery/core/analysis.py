@@ -1,0 +1,146 @@
+"""Rules, samples, verdicts: what is measured of a candidate and what follows from it.
+
+`Failed` means measured, and bad. `Error` means could not look. They are never the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class VerdictPhase(StrEnum):
+    """How a judgement ended (Argo Rollouts' words)."""
+
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+    ERROR = "Error"
+
+
+NoData = Literal["inconclusive", "fail", "zero"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rollback trigger: `metric` compared with `threshold`, in every period for `duration` seconds.
+
+    comparison  ">" fails above the threshold, "<" fails below it; equal never fails
+    per         the CloudWatch period in seconds; `duration / per` consecutive breaching samples fail
+    no_data     what silence means: `inconclusive` (default), `fail`, or `zero`: CloudWatch sends no
+                datapoint for an error count of zero, so silence is zero *if requests were counted*
+    dry_run     measured and shown, but not judged
+    """
+
+    name: str
+    metric: str
+    statistic: str
+    comparison: Literal[">", "<"]
+    threshold: float
+    per: float = 60.0
+    duration: float = 60.0
+    no_data: NoData = "inconclusive"
+    dry_run: bool = False
+
+    @property
+    def datapoints(self) -> int:
+        """Consecutive breaching samples that make it fail (at least 1)."""
+        return max(1, -(-int(self.duration * 1000) // int(self.per * 1000)))
+
+    def breaches(self, value: float) -> bool:
+        """Whether one sample is on the wrong side of the threshold."""
+        return value > self.threshold if self.comparison == ">" else value < self.threshold
+
+    def describe(self) -> str:
+        """The rule as people read it."""
+        return (
+            f"{self.statistic} {self.metric} {self.comparison} {self.threshold:g} "
+            f"per {self.per:g} s for {self.duration:g} s"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One datapoint: the start of its period and its value."""
+
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What the provider returned for one rule, oldest first, with the query that asked for it.
+
+    `requests` is the number of requests counted over the same span, the witness that tells an error
+    count of zero from a blind spot. `error` is set when the provider could not be asked.
+    """
+
+    rule: str
+    samples: tuple[Sample, ...] = ()
+    requests: float | None = None
+    query: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One preview request: its status (0 = no answer) and time in seconds."""
+
+    url: str
+    status: int
+    seconds: float
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Answered with a success."""
+        return 200 <= self.status < 400
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """How one rule came out, with the samples that made it so (enough to judge again later)."""
+
+    rule: str
+    phase: VerdictPhase
+    reason: str
+    samples: tuple[Sample, ...] = ()
+    limit: str = ""
+    query: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of a release at one moment: phase, reason, evidence."""
+
+    phase: VerdictPhase
+    reason: str
+    judged_at: datetime
+    results: tuple[RuleResult, ...] = ()
+
+
+#: The three rollback triggers of the source design.
+DEFAULT_RULES: tuple[Rule, ...] = (
+    Rule("response_time", "TargetResponseTime", "Average", ">", 5.0, per=60, duration=300),
+    Rule("target_5xx", "HTTPCode_Target_5XX_Count", "Sum", ">", 10, per=60, duration=60, no_data="zero"),
+    Rule("healthy_hosts", "HealthyHostCount", "Minimum", "<", 1, per=60, duration=120, no_data="fail"),
+)
+
+
+def judge_rule(rule: Rule, series: Series) -> RuleResult:
+    """Judge one rule on its samples."""
+    raise NotImplementedError
+
+
+def judge(
+    rules: Sequence[Rule],
+    series: Mapping[str, Series],
+    probes: Sequence[ProbeResult],
+    now: datetime,
+) -> Verdict:
+    """One verdict of all rules and preview probes."""
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The room that knows Dagster: assets, checks, sensors, schedules, partitions, metadata."""

@@ -1,0 +1,272 @@
+"""What the use cases need from the world, in the house's own words. Adapters implement these.
+
+Every port raises only `delivery.errors`: `ProviderError`/`UnavailableError` when the outside failed,
+the narrower ones where their docstring says so. Implementations are safe to call twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from delivery.core.analysis import ProbeResult, Rule, Series
+from delivery.core.build import BuiltImage, GateResult, PushedImage, ScanReport, SourceSnapshot
+from delivery.core.infra import DeployContract, PlanSummary
+from delivery.core.ledger import LedgerRecord
+from delivery.core.release import Commit, Image, Slot
+from delivery.core.service import GateSpec, ImageSpec, RepositorySpec, TerraformSpec
+from delivery.core.target import Action, TargetState
+
+T = TypeVar("T")
+
+#: One line of progress for people: log lines in Dagster, a live line in the terminal.
+Progress = Callable[[str], None]
+
+
+class Clock(Protocol):
+    """Time as an argument: the wall clock in production, a virtual one in tests."""
+
+    def now(self) -> datetime:
+        """The present moment, timezone-aware UTC."""
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Return at `moment`, at once if it has passed."""
+
+
+class Source(Protocol):
+    """Commits and their content. Content is only ever read from `git archive <sha>`."""
+
+    def head(self, repository: RepositorySpec) -> Commit:
+        """The branch's newest commit; NotFoundError if repository or branch does not exist."""
+
+    def commits_since(
+        self, repository: RepositorySpec, sha: str | None, limit: int = 50
+    ) -> tuple[Commit, ...]:
+        """Commits of the branch after `sha` that touch the paths, oldest first.
+
+        NotFoundError when `sha` is no longer on the branch (force push): the caller falls back to the
+        head and says so. `sha=None` gives the head alone.
+        """
+
+    def snapshot(self, repository: RepositorySpec, sha: str) -> SourceSnapshot:
+        """The commit with the tree id of the service's paths and the files it changed."""
+
+    def checkout(self, repository: RepositorySpec, sha: str) -> AbstractContextManager[Path]:
+        """A read-only temporary folder with that commit's files, removed afterwards."""
+
+    def set_status(
+        self, repository: RepositorySpec, sha: str, context: str, state: str, text: str, url: str = ""
+    ) -> None:
+        """Write a commit status back (`pending|success|failure|error`)."""
+
+
+class Gates(Protocol):
+    """Runs quality gates on untrusted code, isolated."""
+
+    def run(self, gate: GateSpec, folder: Path, progress: Progress) -> GateResult:
+        """Run one gate on the files; never raises for a bad commit, `GateStatus.ERROR` if it could not judge."""
+
+
+class Builder(Protocol):
+    """Builds images from a folder of files."""
+
+    def build(
+        self, spec: ImageSpec, folder: Path, tag: str, labels: Mapping[str, str], progress: Progress
+    ) -> BuiltImage:
+        """Build and tag locally; RefusedError (with the failing step's lines) when the Dockerfile fails."""
+
+    def find(self, tag: str) -> BuiltImage | None:
+        """The local image of that tag, if this machine has it."""
+
+
+class Registry(Protocol):
+    """The image registry (ECR)."""
+
+    def find(self, repository: str, tag: str) -> PushedImage | None:
+        """The image already pushed under this tag, labels included; None if there is none.
+
+        `repository` is the ECR name (not the URI) in `find` and `push`; NotFoundError if it does not exist.
+        """
+
+    def push(self, built: BuiltImage, repository: str, tag: str, progress: Progress) -> PushedImage:
+        """Push and return the digest the registry computed."""
+
+    def scan(self, image: Image, progress: Progress) -> ScanReport:
+        """Wait for and return the scan's findings; ProviderError when the scan itself failed."""
+
+    def exists(self, image: Image) -> bool:
+        """Whether the registry still has this digest."""
+
+
+class Planner(Protocol):
+    """Terraform: a saved plan, and exactly that plan applied."""
+
+    def plan(
+        self, spec: TerraformSpec, key: str, variables: Mapping[str, Any], progress: Progress
+    ) -> tuple[PlanSummary, bytes]:
+        """Plan the stack under state key `key`; the summary and the plan file's bytes (secret: store encrypted)."""
+
+    def apply(
+        self, spec: TerraformSpec, key: str, plan: PlanSummary, file: bytes, progress: Progress
+    ) -> None:
+        """Apply exactly this plan; StalePlanError when state or file is not the reviewed one."""
+
+    def outputs(self, spec: TerraformSpec, key: str) -> Mapping[str, Any]:
+        """The stack's outputs; NotFoundError before the first apply."""
+
+    def contract(self, spec: TerraformSpec, key: str) -> DeployContract:
+        """The output `deploy_contract` of a service stack."""
+
+    def drift(
+        self, spec: TerraformSpec, key: str, variables: Mapping[str, Any], progress: Progress
+    ) -> PlanSummary:
+        """An ordinary plan that is thrown away: what differs from the code."""
+
+
+class Target(Protocol):
+    """One service in one environment, seen and changed through two verbs."""
+
+    def observe(self) -> TargetState:
+        """One look at both slots, measured now."""
+
+    def apply(self, action: Action) -> None:
+        """Do one action; doing it twice has the effect of once. RefusedError when a guard says no."""
+
+
+class Metrics(Protocol):
+    """Measurements of a slot."""
+
+    def read(self, rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime) -> Mapping[str, Series]:
+        """One series per rule name, over complete periods between the two moments.
+
+        A provider failure comes back in `Series.error`, never as an empty series.
+        """
+
+    def alarms(self, slot: Slot) -> Mapping[str, str]:
+        """State (`OK|ALARM|INSUFFICIENT_DATA`) and reason of the slot's alarms by name, as `STATE: reason`."""
+
+
+class Prober(Protocol):
+    """Asks the candidate directly, through the preview rule."""
+
+    def probe(self, path: str, count: int, timeout: float) -> tuple[ProbeResult, ...]:
+        """Send `count` requests with the preview header."""
+
+
+class Dns(Protocol):
+    """The service's public name."""
+
+    def current(self, zone: str, record: str) -> str | None:
+        """What the record points to now."""
+
+    def point(self, zone: str, record: str, contract: DeployContract, progress: Progress) -> str:
+        """Make the record an alias of the environment's load balancer, wait until in sync; returns its target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A ledger document and the tag that a conditional write must name."""
+
+    record: LedgerRecord
+    etag: str | None
+
+
+class Ledger(Protocol):
+    """The memory that decisions read; conditional writes only."""
+
+    def load(self, service: str, environment: str) -> Stored:
+        """The document now; an empty record with `etag=None` when there is none yet."""
+
+    def store(self, record: LedgerRecord, etag: str | None) -> Stored:
+        """Write if nobody wrote since `etag`; ConflictError otherwise."""
+
+
+class Artifacts(Protocol):
+    """Evidence and hand-overs by name, so that any node can be rerun on any machine.
+
+    Keys: `<service>/<sha>/<node>.json`, `<service>/<sha>/<environment>/<node>.json`. Encrypted at rest.
+    """
+
+    def save(self, key: str, value: object) -> None:
+        """Store one of core's dataclasses as JSON."""
+
+    def load(self, key: str, kind: type[T]) -> T:
+        """Read it back; NotFoundError if the key does not exist, ProviderError if it does not fit."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Store raw bytes (the plan file)."""
+
+    def get(self, key: str) -> bytes:
+        """The bytes; NotFoundError if the key does not exist."""
+
+    def exists(self, key: str) -> bool:
+        """Whether the key exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to people. `kind` is e.g. `live`, `rollback_started`, `rolled_back`, `incident`, `gate`."""
+
+    kind: str
+    service: str
+    environment: str
+    title: str
+    body: str
+    url: str = ""
+
+
+class Notifier(Protocol):
+    """Tells people."""
+
+    def send(self, routes: Sequence[str], notice: Notice) -> tuple[str, ...]:
+        """Send to every route; the problems that occurred, with secrets masked (a deploy never fails of it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FiringAlarm:
+    """An alarm in ALARM state."""
+
+    name: str
+    since: datetime
+    reason: str
+
+
+class Alarms(Protocol):
+    """All alarms of the account at once, for the one alarm sensor."""
+
+    def firing(self) -> tuple[FiringAlarm, ...]:
+        """Every alarm in ALARM state, one paginated call."""
+
+
+class EnvironmentPorts(Protocol):
+    """The ports of one environment, built from its deploy contract."""
+
+    @property
+    def target(self) -> Target: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def prober(self) -> Prober: ...
+
+
+class World(Protocol):
+    """Every port of an installation; composed in `definitions.py`, faked in tests."""
+
+    clock: Clock
+    source: Source
+    gates: Gates
+    builder: Builder
+    registry: Registry
+    planner: Planner
+    dns: Dns
+    ledger: Ledger
+    artifacts: Artifacts
+    notifier: Notifier
+    alarms: Alarms
+
+    def environment(self, contract: DeployContract) -> EnvironmentPorts:
+        """Target, metrics and prober of one environment."""
