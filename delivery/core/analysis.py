@@ -1,11 +1,11 @@
 """Rules, samples, verdicts: what is measured of a candidate and what follows from it.
 
 `Failed` means measured, and bad. `Error` means could not look. They are never the same thing.
+The judging itself is in `core.judging`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -129,18 +129,3 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule("target_5xx", "HTTPCode_Target_5XX_Count", "Sum", ">", 10, per=60, duration=60, no_data="zero"),
     Rule("healthy_hosts", "HealthyHostCount", "Minimum", "<", 1, per=60, duration=120, no_data="fail"),
 )
-
-
-def judge_rule(rule: Rule, series: Series) -> RuleResult:
-    """Judge one rule on its samples."""
-    raise NotImplementedError
-
-
-def judge(
-    rules: Sequence[Rule],
-    series: Mapping[str, Series],
-    probes: Sequence[ProbeResult],
-    now: datetime,
-) -> Verdict:
-    """One verdict of all rules and preview probes."""
-    raise NotImplementedError

@@ -13,7 +13,7 @@ from enum import StrEnum
 from delivery.core.analysis import Verdict
 from delivery.core.infra import DeployContract
 from delivery.core.release import Release
-from delivery.core.rollout import Rollout
+from delivery.core.rollout import Rollout, RolloutPhase
 
 
 class Outcome(StrEnum):
@@ -69,7 +69,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """A rollback that was begun, and (when `finished_at`) verified."""
+    """A rollback that was begun, and (when `finished_at`) ended.
+
+    `bad` and `good` are release ids. `refused` says why nothing was moved (no release to return to, a
+    guard); a restoration with it restored nothing. `reflex` tells that the rollout itself had already
+    returned the traffic, so this one verified it.
+    """
 
     bad: str
     good: str
@@ -77,6 +82,13 @@ class Restoration:
     started_at: datetime
     finished_at: datetime | None = None
     by: str = ""
+    refused: str = ""
+    reflex: bool = False
+
+    @property
+    def restored(self) -> bool:
+        """The good release has the traffic, read back."""
+        return self.finished_at is not None and not self.refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +107,21 @@ class LedgerRecord:
     fence: int = 0
     hold: Hold | None = None
     approvals: tuple[tuple[str, str, str], ...] = ()  # (commit, by, ISO time)
+
+    @property
+    def in_flight(self) -> Rollout | None:
+        """The rollout that is not finished: on its way, aborting, or paused until a person looks."""
+        ended = (RolloutPhase.SUCCEEDED, RolloutPhase.ABORTED)
+        return self.rollout if self.rollout is not None and self.rollout.phase not in ended else None
+
+    def record_of(self, release_id: str) -> ReleaseRecord | None:
+        """The newest record of that release."""
+        return next((r for r in reversed(self.releases) if r.release.id == release_id), None)
+
+    def quarantined(self, digest: str) -> Quarantine | None:
+        """Why that digest may not be deployed, if it may not."""
+        return next((q for q in self.quarantine if q.digest == digest), None)
+
+    def restoration_of(self, release_id: str) -> Restoration | None:
+        """The newest restoration away from that release."""
+        return next((r for r in reversed(self.restorations) if r.bad == release_id), None)

@@ -1,15 +1,15 @@
-"""One pure `advance` for every strategy: where a rollout stands, and what follows from what is seen."""
+"""Where a rollout stands. What follows from what is seen is decided in `core.advance`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from delivery.core.analysis import Verdict
+from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.release import Release, Slot
-from delivery.core.strategy import Step
+from delivery.core.strategy import SetWeight, Step, Strategy, UpdateInPlace, steps_for
 from delivery.core.target import Action, TargetState
 
 
@@ -30,12 +30,19 @@ class RolloutPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait before an answer is an answer; seconds."""
+    """How long to wait before an answer is an answer; seconds.
+
+    error_budget    judgements in a row that may fail to look, each waited for longer, before a pause
+    failed_tasks    tasks of one launch that may die in a row before it is given up (ECS's own breaker
+                    starts at 3 as well)
+    tick            seconds between two looks
+    """
 
     launch_timeout: float = 600.0
     shift_timeout: float = 60.0
     inconclusive_timeout: float = 600.0
     error_budget: int = 5
+    failed_tasks: int = 3
     tick: float = 2.0
 
 
@@ -53,8 +60,14 @@ class Rollout:
     """A release on its way. `kind="restore"` is a way back: never analysed, never rolled back itself.
 
     `entered_at` is when the present step was entered; `previous` is the release id that served
-    before. `verdict` is the last judgement, kept when it ended the rollout. `pending` are the actions
-    decided and written down but not known to be done; a successor does them first (again).
+    before. `verdict` is the judgement of the last step passed, or the one that ended the rollout.
+    `pending` are the actions written down before they are done. A successor does not repeat them
+    blindly: it looks first and decides again, so what was done is not done twice and what no longer
+    fits (a slot that died meanwhile) is not done at all.
+
+    launched_at   the candidate slot was first seen running the release
+    served_at     … and has been seen with all its targets healthy since then
+    traffic_at    … and first had production traffic: samples before it are not the release's
     """
 
     release: Release
@@ -72,6 +85,32 @@ class Rollout:
     pending: tuple[Action, ...] = ()
     limits: Limits = Limits()
     history: tuple[Transition, ...] = ()
+    launched_at: datetime | None = None
+    served_at: datetime | None = None
+    traffic_at: datetime | None = None
+
+    @property
+    def step(self) -> Step | None:
+        """The present step; None when all are passed."""
+        return self.steps[self.index] if self.index < len(self.steps) else None
+
+    @property
+    def in_place(self) -> bool:
+        """Works in the slot that has the traffic (rolling)."""
+        return any(isinstance(step, UpdateInPlace) for step in self.steps)
+
+    @property
+    def weight(self) -> int:
+        """The share of traffic the candidate should have by the steps entered so far."""
+        if self.in_place:
+            return 100
+        passed = [s.percent for s in self.steps[: self.index] if isinstance(s, SetWeight)]
+        return passed[-1] if passed else 0
+
+    @property
+    def condemned(self) -> bool:
+        """Its release was judged bad."""
+        return self.verdict is not None and self.verdict.phase is VerdictPhase.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +123,44 @@ class Decision:
     wake_at: datetime
 
 
-def begin(*_: object) -> Rollout:
-    """Start a rollout from what is seen."""
-    raise NotImplementedError
+def begin(
+    release: Release,
+    strategy: Strategy,
+    seen: TargetState,
+    now: datetime,
+    limits: Limits,
+    kind: Literal["deploy", "restore"] = "deploy",
+) -> Rollout:
+    """Start a rollout from what is seen: the slot without traffic takes the candidate.
+
+    A rolling update works in the slot that has the traffic; a restoration never does.
+    """
+    steps = steps_for(strategy, first=seen.empty, known_good=kind == "restore")
+    in_place = any(isinstance(step, UpdateInPlace) for step in steps)
+    return Rollout(
+        release=release,
+        steps=steps,
+        candidate=seen.stable if in_place else seen.stable.other,
+        started_at=now,
+        entered_at=now,
+        kind=kind,
+        previous=None if seen.empty else seen.slot(seen.stable).release,
+        limits=limits,
+    )
 
 
-def advance(rollout: Rollout, seen: TargetState, verdict: Verdict | None, now: datetime) -> Decision:
-    """Decide the next move. Pure: the same arguments give the same decision."""
-    raise NotImplementedError
+def resume(rollout: Rollout, now: datetime) -> Rollout:
+    """Let a paused rollout go on where it stopped, its patience renewed (a person asked for it)."""
+    phase = RolloutPhase.ABORTING if rollout.condemned else RolloutPhase.PROGRESSING
+    return replace(
+        rollout, phase=phase, errors=0, entered_at=now, served_at=None, reason=f"continued ({rollout.reason})"
+    )
+
+
+def give_up(rollout: Rollout, reason: str, now: datetime) -> Rollout:
+    """Return the traffic of an unfinished rollout without judging its release."""
+    weight = rollout.history[-1].weight if rollout.history else 0
+    story = (*rollout.history, Transition(now, weight, f"giving up: {reason}"))
+    return replace(
+        rollout, phase=RolloutPhase.ABORTING, errors=0, entered_at=now, reason=reason, history=story
+    )

@@ -6,7 +6,8 @@ Durations are seconds; weights are percent of production traffic on the candidat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, assert_never
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,20 @@ class BlueGreen:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Any rising list of weights ending in 100, each analysed for `analyze_for`."""
+    """Any rising list of weights ending in 100, each analysed for `analyze_for`, then the bake.
+
+    Raises ValueError when the weights do not rise from above 0 to exactly 100.
+    """
 
     steps: tuple[int, ...] = (10, 50, 100)
     analyze_for: float = 300.0
     bake: float = 600.0
     kind: Literal["canary"] = "canary"
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in pairwise((0, *self.steps)))
+        if not (rising and self.steps and self.steps[-1] == 100):
+            raise ValueError(f"canary steps must rise from above 0 to 100, not {list(self.steps)}")
 
 
 Strategy = Rolling | BlueGreen | Canary
@@ -86,6 +95,19 @@ def steps_for(strategy: Strategy, *, first: bool = False, known_good: bool = Fal
 
     `first`: nothing serves yet, so there is nothing to compare with and partial weights would only
     send users to an empty slot: traffic goes to the candidate in one step, analysis and bake remain.
-    `known_good`: a restoration of a verified release: no analysis, straight back.
+    `known_good`: a restoration of a verified release: no analysis, straight back, through the idle slot
+    whatever the strategy (a rolling release has no warm slot of its own to return to).
     """
-    raise NotImplementedError  # replaced in the first slice
+    if known_good:
+        return (SetWeight(100),)
+    match strategy:
+        case Rolling(bake=bake):
+            return (UpdateInPlace(), Bake(bake))
+        case BlueGreen(bake=bake, preview_for=preview_for):
+            return (CheckPreview(preview_for), SetWeight(100), Bake(bake))
+        case Canary(steps=weights, analyze_for=seconds, bake=bake):
+            shifts = weights[-1:] if first else weights
+            analysed = (step for weight in shifts for step in (SetWeight(weight), Analyze(seconds)))
+            return (CheckPreview(), *analysed, Bake(bake))
+        case _:
+            assert_never(strategy)

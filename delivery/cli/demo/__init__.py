@@ -1,0 +1,1 @@
+"""`delivery demo`: a story told by the running system, with real traffic and real counts."""

@@ -1,0 +1,140 @@
+"""Every change of the ledger, as a pure function from one record to the next.
+
+They are small on purpose: a writer that loses the race for the document loads it again and applies the
+same change to what is there now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from delivery.core.ledger import (
+    Hold,
+    LedgerRecord,
+    Lock,
+    Outcome,
+    Quarantine,
+    ReleaseRecord,
+    Restoration,
+)
+from delivery.core.release import Release
+from delivery.core.rollout import Rollout
+
+KEEP_RELEASES = 100
+KEEP_RESTORATIONS = 50
+
+
+def acquire_lock(record: LedgerRecord, holder: str, now: datetime, ttl: float) -> LedgerRecord | None:
+    """The record with `holder` in possession for `ttl` seconds; None while somebody else is.
+
+    The fence grows with every acquisition, also by the same holder: its earlier self is then a late writer.
+    """
+    lock = record.lock
+    if lock is not None and lock.holder != holder and now < lock.expires_at:
+        return None
+    fence = record.fence + 1
+    taken = Lock(holder, now, now + timedelta(seconds=ttl), fence)
+    return replace(record, lock=taken, fence=fence)
+
+
+def renew_lock(record: LedgerRecord, fence: int, now: datetime, ttl: float) -> LedgerRecord | None:
+    """The record with a later expiry; None when the lock is no longer the one with this fence."""
+    if record.lock is None or record.lock.fence != fence:
+        return None
+    return replace(record, lock=replace(record.lock, expires_at=now + timedelta(seconds=ttl)))
+
+
+def release_lock(record: LedgerRecord, fence: int) -> LedgerRecord:
+    """The record without this lock; unchanged when somebody else has it by now."""
+    if record.lock is None or record.lock.fence != fence:
+        return record
+    return replace(record, lock=None)
+
+
+def put_rollout(record: LedgerRecord, rollout: Rollout) -> LedgerRecord:
+    """Write down where the rollout stands."""
+    return replace(record, rollout=rollout)
+
+
+def record_outcome(record: LedgerRecord, entry: ReleaseRecord) -> LedgerRecord:
+    """Record how a release ended. A newly verified one becomes `live` and supersedes the one before."""
+    releases = record.releases
+    live = record.live
+    if entry.outcome is Outcome.VERIFIED:
+        if live is not None and live.id != entry.release.id:
+            releases = _with_outcome(releases, live.id, Outcome.SUPERSEDED, {Outcome.VERIFIED})
+        live = entry.release
+    return prune(replace(record, releases=(*releases, entry), live=live))
+
+
+def impose_quarantine(record: LedgerRecord, entry: Quarantine) -> LedgerRecord:
+    """Refuse this digest from now on; the first reason stays."""
+    if record.quarantined(entry.digest):
+        return record
+    return replace(record, quarantine=(*record.quarantine, entry))
+
+
+def lift_quarantine(record: LedgerRecord, digest: str) -> LedgerRecord:
+    """Allow this digest again (a person decided it)."""
+    return replace(record, quarantine=tuple(q for q in record.quarantine if q.digest != digest))
+
+
+def begin_restoration(record: LedgerRecord, entry: Restoration) -> LedgerRecord:
+    """Write down that a rollback begins; the one already begun for this release stays."""
+    open_one = record.restoration_of(entry.bad)
+    if open_one is not None and open_one.finished_at is None:
+        return record
+    return prune(replace(record, restorations=(*record.restorations, entry)))
+
+
+def finish_restoration(
+    record: LedgerRecord, ended: Restoration, good: Release | None, outcome: Outcome
+) -> LedgerRecord:
+    """Write down how the restoration of `ended.bad` ended; `good` is live again when it was verified.
+
+    `outcome` is what becomes of the release that was taken off, if it had been verified before.
+    """
+    others = tuple(r for r in record.restorations if r.bad != ended.bad or r.finished_at is not None)
+    changed = replace(record, restorations=(*others, ended))
+    if good is None:
+        return prune(changed)
+    releases = _with_outcome(changed.releases, ended.bad, outcome, {Outcome.VERIFIED, Outcome.SUPERSEDED})
+    releases = _with_outcome(releases, good.id, Outcome.VERIFIED, {Outcome.SUPERSEDED, Outcome.RESTORED_AWAY})
+    return prune(replace(changed, live=good, releases=releases))
+
+
+def impose_hold(record: LedgerRecord, hold: Hold) -> LedgerRecord:
+    """Make deployments wait for a person; the first reason stays."""
+    return record if record.hold else replace(record, hold=hold)
+
+
+def lift_hold(record: LedgerRecord) -> LedgerRecord:
+    """Let deployments go on (a person decided it)."""
+    return replace(record, hold=None)
+
+
+def approve(record: LedgerRecord, commit: str, by: str, now: datetime) -> LedgerRecord:
+    """Add one person's approval of a commit; the same person counts once."""
+    if any(c == commit and who == by for c, who, _ in record.approvals):
+        return record
+    return replace(record, approvals=(*record.approvals, (commit, by, now.isoformat())))
+
+
+def prune(record: LedgerRecord) -> LedgerRecord:
+    """Keep the document small: the newest releases and restorations, the last verified good always."""
+    releases = record.releases
+    if len(releases) > KEEP_RELEASES:
+        old, kept = releases[:-KEEP_RELEASES], releases[-KEEP_RELEASES:]
+        good = [r for r in old if r.outcome in (Outcome.VERIFIED, Outcome.SUPERSEDED)]
+        keeps_one = any(r.outcome in (Outcome.VERIFIED, Outcome.SUPERSEDED) for r in kept)
+        releases = kept if keeps_one else (*good[-1:], *kept)
+    return replace(record, releases=releases, restorations=record.restorations[-KEEP_RESTORATIONS:])
+
+
+def _with_outcome(
+    releases: tuple[ReleaseRecord, ...], release_id: str, outcome: Outcome, only: set[Outcome]
+) -> tuple[ReleaseRecord, ...]:
+    return tuple(
+        replace(r, outcome=outcome) if r.release.id == release_id and r.outcome in only else r for r in releases
+    )

@@ -1,0 +1,200 @@
+"""How measurements become a verdict. Silence is never success, and an error is never a pass.
+
+A window is judged from its start: a rule fails as soon as `rule.datapoints` consecutive samples breach;
+fewer breaches are "not yet breached", which counts as success only because something was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from delivery.core.analysis import (
+    ProbeResult,
+    Rule,
+    RuleResult,
+    Sample,
+    Series,
+    Verdict,
+    VerdictPhase,
+)
+from delivery.core.target import SlotState
+
+#: Preview requests: this many failures that are also this share of those looked at fail a candidate.
+#: A single one may be the network's fault: it makes the verdict inconclusive, which is not a pass either.
+PROBE_FAILURES = 2
+PROBE_SHARE = 0.2
+
+_WORST_FIRST = (VerdictPhase.FAILED, VerdictPhase.ERROR, VerdictPhase.INCONCLUSIVE, VerdictPhase.SUCCESSFUL)
+
+
+def judge_rule(rule: Rule, series: Series, start: datetime | None = None, now: datetime | None = None) -> RuleResult:
+    """Judge one rule on its samples between `start` and `now`.
+
+    `no_data="fail"` applies only once `duration` and two periods have passed since `start` (one period
+    to complete, one to be published): a provider that has not had time to speak says nothing bad.
+    Without the two moments the window counts as old enough.
+    """
+    if series.error:
+        return _result(rule, series, VerdictPhase.ERROR, f"could not be measured: {series.error}")
+    measured = tuple(s for s in series.samples if not math.isnan(s.value))
+    if not measured:
+        return _result(rule, series, *_silence(rule, series, start, now))
+    points = _without_gaps(rule, series, measured, now)
+    streak = _longest_breach(rule, points)
+    worst = (max if rule.comparison == ">" else min)(s.value for s in measured)
+    seen = f"{rule.metric} {worst:g} of {rule.threshold:g}"
+    if streak >= rule.datapoints:
+        return _result(rule, series, VerdictPhase.FAILED, f"{seen}: {rule.describe()} ({streak} samples)")
+    if streak:
+        return _result(
+            rule, series, VerdictPhase.SUCCESSFUL, f"{seen}: not yet breached, {streak} of {rule.datapoints} samples"
+        )
+    return _result(rule, series, VerdictPhase.SUCCESSFUL, f"{seen}: within the limit")
+
+
+def judge_probes(probes: Sequence[ProbeResult]) -> RuleResult:
+    """Judge preview requests: two failures and a fifth of them fail it, fewer are inconclusive."""
+    bad = [p for p in probes if not p.ok]
+    limit = f"fails at {PROBE_FAILURES} failures and {PROBE_SHARE:.0%}"
+    if not bad:
+        slowest = max(p.seconds for p in probes)
+        return RuleResult(
+            "preview", VerdictPhase.SUCCESSFUL, f"{len(probes)} answered, slowest {slowest:.2f} s", limit=limit
+        )
+    last = bad[-1]
+    told = last.error or (f"HTTP {last.status}" if last.status else "no answer")
+    reason = f"{len(bad)} of {len(probes)} preview requests to {last.url} failed: {told}"
+    condemned = len(bad) >= PROBE_FAILURES and len(bad) / len(probes) >= PROBE_SHARE
+    phase = VerdictPhase.FAILED if condemned else VerdictPhase.INCONCLUSIVE
+    return RuleResult("preview", phase, reason, limit=limit)
+
+
+def judge_targets(slot: SlotState, failed_tasks: int) -> RuleResult:
+    """Judge what the load balancer and ECS say of a slot that should be serving.
+
+    No healthy target at all, ECS giving up, or `failed_tasks` tasks that died in a row is bad; fewer
+    healthy targets than wanted (a scale-out in flight, one slow start) is not known yet.
+    """
+    counted = f"{slot.healthy} of {slot.desired} targets healthy"
+    limit = f"at least {slot.desired}"
+    if slot.failed or slot.failed_tasks >= failed_tasks:
+        return RuleResult("targets", VerdictPhase.FAILED, f"{counted}: {failure_of(slot)}", limit=limit)
+    if slot.healthy == 0:
+        return RuleResult("targets", VerdictPhase.FAILED, f"{counted}: nothing answers", limit=limit)
+    phase = VerdictPhase.SUCCESSFUL if slot.serving else VerdictPhase.INCONCLUSIVE
+    return RuleResult("targets", phase, counted, limit=limit)
+
+
+def judge_alarms(states: Mapping[str, str], ignored: Iterable[str] = ()) -> tuple[RuleResult, ...]:
+    """One failed result per alarm in ALARM. `ignored` ones fired before this release had traffic."""
+    skip = set(ignored)
+    results = []
+    for name, state in sorted(states.items()):
+        if not state.startswith("ALARM"):
+            continue
+        before = name in skip
+        reason = f"was firing before this release had traffic ({state})" if before else state
+        results.append(RuleResult(name, VerdictPhase.FAILED, reason, limit="not in ALARM", dry_run=before))
+    return tuple(results)
+
+
+def judge(
+    rules: Sequence[Rule],
+    series: Mapping[str, Series],
+    probes: Sequence[ProbeResult],
+    now: datetime,
+    start: datetime | None = None,
+    also: Sequence[RuleResult] = (),
+) -> Verdict:
+    """One verdict of all rules, preview requests and `also` (targets, alarms): the worst of them.
+
+    Failed > Error > Inconclusive > Successful; dry-run rules are shown but not counted; nothing
+    measured at all is Inconclusive.
+    """
+    results = [judge_rule(rule, series.get(rule.name, Series(rule.name)), start, now) for rule in rules]
+    if probes:
+        results.append(judge_probes(probes))
+    return verdict_of((*results, *also), now)
+
+
+def verdict_of(results: Sequence[RuleResult], now: datetime) -> Verdict:
+    """The verdict that follows from single results."""
+    counted = [r for r in results if not r.dry_run]
+    if not counted:
+        return Verdict(VerdictPhase.INCONCLUSIVE, "nothing was measured", now, tuple(results))
+    phase = min((r.phase for r in counted), key=_WORST_FIRST.index)
+    decisive = [r for r in counted if r.phase is phase]
+    reason = "; ".join(f"{r.rule}: {r.reason}" for r in decisive)
+    return Verdict(phase, reason, now, tuple(results))
+
+
+def worse(first: Verdict, second: Verdict) -> Verdict:
+    """The worse of two verdicts (the second when they are equal)."""
+    return min((second, first), key=lambda v: _WORST_FIRST.index(v.phase))
+
+
+def failure_of(slot: SlotState) -> str:
+    """Why a slot's tasks do not stay up, in one line with the last words of the task."""
+    if slot.failure is None:
+        return slot.reason or f"{slot.failed_tasks} tasks failed to start"
+    lines = " | ".join(slot.failure.last_log_lines[-3:])
+    return slot.failure.sentence() + (f"; last log lines: {lines}" if lines else "")
+
+
+def _silence(
+    rule: Rule, series: Series, start: datetime | None, now: datetime | None
+) -> tuple[VerdictPhase, str]:
+    """What no sample at all means under the rule's policy."""
+    if rule.no_data == "zero" and series.requests is not None and series.requests > 0:
+        breached = rule.breaches(0.0)
+        counted = f"no datapoint while {series.requests:g} requests were counted: zero"
+        return (VerdictPhase.FAILED if breached else VerdictPhase.SUCCESSFUL), counted
+    if rule.no_data == "fail":
+        patience = timedelta(seconds=rule.duration + 2 * rule.per)
+        if start is None or now is None or now - start >= patience:
+            return VerdictPhase.FAILED, f"no datapoint for {rule.metric}, which this rule counts as bad"
+        return VerdictPhase.INCONCLUSIVE, f"no datapoint for {rule.metric} yet"
+    return VerdictPhase.INCONCLUSIVE, f"no datapoint for {rule.metric}"
+
+
+def _without_gaps(
+    rule: Rule, series: Series, measured: Sequence[Sample], now: datetime | None
+) -> list[bool | None]:
+    """Per period: breaching or not, with the missing periods decided by the rule's policy (None: skip)."""
+    counted = rule.no_data == "zero" and bool(series.requests)
+    missing = rule.breaches(0.0) if counted else True if rule.no_data == "fail" else None
+    points: list[bool | None] = []
+    previous: Sample | None = None
+    for sample in sorted(measured, key=lambda s: s.at):
+        if previous is not None:
+            points += [missing] * _periods_between(rule, previous.at, sample.at)
+        points.append(rule.breaches(sample.value))
+        previous = sample
+    if previous is not None and now is not None and rule.no_data == "fail":
+        # The newest two periods may not be published yet; what is older and absent is a gap.
+        points += [missing] * _periods_between(rule, previous.at, now - timedelta(seconds=2 * rule.per))
+    return points
+
+
+def _periods_between(rule: Rule, earlier: datetime, later: datetime) -> int:
+    """Whole periods missing between two samples."""
+    return max(0, round((later - earlier).total_seconds() / rule.per) - 1)
+
+
+def _longest_breach(rule: Rule, points: Sequence[bool | None]) -> int:
+    """The longest run of breaching samples; a skipped period neither ends nor lengthens it."""
+    longest = run = 0
+    for breach in points:
+        if breach is None:
+            continue
+        run = run + 1 if breach else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _result(rule: Rule, series: Series, phase: VerdictPhase, reason: str) -> RuleResult:
+    return RuleResult(
+        rule.name, phase, reason, series.samples, rule.describe(), series.query, dry_run=rule.dry_run
+    )
