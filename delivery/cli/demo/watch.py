@@ -13,8 +13,8 @@ from delivery.core.rollout import Rollout, Transition
 from delivery.errors import UnavailableError
 from delivery.ports import Ledger
 
-#: Called for each new line of a rollout's story: environment, rollout, the line before it, the line.
-OnTransition = Callable[[str, Rollout, Transition | None, Transition], None]
+#: Called for each new line of a rollout's story: environment, rollout, line.
+OnTransition = Callable[[str, Rollout, Transition], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ class Watcher:
             time.sleep(0.5)
         return False
 
+    @staticmethod
+    def pause(seconds: float) -> None:
+        """Let the load go on for a while."""
+        time.sleep(seconds)
+
     def ended(self, sha: str, **tags: str) -> list[Run]:
         """The commit's ended runs with these tags (`delivery_environment` is `delivery/environment`)."""
         wanted = {name.replace("_", "/", 1): value for name, value in tags.items()}
@@ -121,12 +126,10 @@ class Watcher:
         key = f"{rollout.release.id} {rollout.started_at.isoformat()}"
         if key != seen.rollout:
             seen.rollout, seen.transitions = key, 0
-        for index in range(seen.transitions, len(rollout.history)):
-            line = rollout.history[index]
-            before = rollout.history[index - 1] if index else None
+        for line in rollout.history[seen.transitions :]:
             self._teller.say(f"{environment}: {line.weight:>3} % · {line.message}", "step")
             if on_transition is not None:
-                on_transition(environment, rollout, before, line)
+                on_transition(environment, rollout, line)
         seen.transitions = len(rollout.history)
 
     def _tell_release(self, environment: str, record: ReleaseRecord, seen: _Seen) -> None:
