@@ -30,7 +30,9 @@ def advance(rollout: Rollout, seen: TargetState, verdict: Verdict | None, now: d
         return _abort(replace(rollout, errors=0), seen, now)
     slot = seen.slot(rollout.candidate)
     rollout = _noted(rollout, slot, now)
-    condemned = verdict if verdict and verdict.phase is VerdictPhase.FAILED else _failed_launch(rollout, slot, now)
+    condemned = (
+        verdict if verdict and verdict.phase is VerdictPhase.FAILED else _failed_launch(rollout, slot, now)
+    )
     if condemned:
         return condemn(rollout, seen, condemned, now)
     if verdict and verdict.phase is VerdictPhase.ERROR:
@@ -60,7 +62,9 @@ def condemn(rollout: Rollout, seen: TargetState, verdict: Verdict, now: datetime
     """The release is bad: give its traffic back, at once."""
     reason = verdict.reason
     aborting = _told(
-        replace(rollout, phase=RolloutPhase.ABORTING, verdict=verdict, reason=reason, errors=0, entered_at=now),
+        replace(
+            rollout, phase=RolloutPhase.ABORTING, verdict=verdict, reason=reason, errors=0, entered_at=now
+        ),
         seen,
         f"failed: {reason}",
         now,
@@ -175,7 +179,9 @@ def _abort(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
         shift = ShiftTraffic(rollout.candidate, 0)
         return _act(rollout, seen, (shift,), f"returning all traffic to {stable.slot}", now)
     if candidate.desired > 0:
-        return _act(rollout, seen, (Drain(rollout.candidate),), f"traffic is back, draining {candidate.slot}", now)
+        return _act(
+            rollout, seen, (Drain(rollout.candidate),), f"traffic is back, draining {candidate.slot}", now
+        )
     return _aborted(rollout, seen, "", now)
 
 
@@ -239,7 +245,9 @@ def _next(
     rollout: Rollout, seen: TargetState, verdict: Verdict | None, message: str, now: datetime
 ) -> Decision:
     told = _line(rollout, seen, verdict, message)
-    onward = replace(rollout, index=rollout.index + 1, entered_at=now, verdict=verdict or rollout.verdict, pending=())
+    onward = replace(
+        rollout, index=rollout.index + 1, entered_at=now, verdict=verdict or rollout.verdict, pending=()
+    )
     return Decision(_told(onward, seen, told, now), (), told, now)
 
 

@@ -136,5 +136,6 @@ def _with_outcome(
     releases: tuple[ReleaseRecord, ...], release_id: str, outcome: Outcome, only: set[Outcome]
 ) -> tuple[ReleaseRecord, ...]:
     return tuple(
-        replace(r, outcome=outcome) if r.release.id == release_id and r.outcome in only else r for r in releases
+        replace(r, outcome=outcome) if r.release.id == release_id and r.outcome in only else r
+        for r in releases
     )

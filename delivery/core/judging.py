@@ -29,7 +29,9 @@ PROBE_SHARE = 0.2
 _WORST_FIRST = (VerdictPhase.FAILED, VerdictPhase.ERROR, VerdictPhase.INCONCLUSIVE, VerdictPhase.SUCCESSFUL)
 
 
-def judge_rule(rule: Rule, series: Series, start: datetime | None = None, now: datetime | None = None) -> RuleResult:
+def judge_rule(
+    rule: Rule, series: Series, start: datetime | None = None, now: datetime | None = None
+) -> RuleResult:
     """Judge one rule on its samples between `start` and `now`.
 
     `no_data="fail"` applies only once `duration` and two periods have passed since `start` (one period
@@ -49,7 +51,10 @@ def judge_rule(rule: Rule, series: Series, start: datetime | None = None, now: d
         return _result(rule, series, VerdictPhase.FAILED, f"{seen}: {rule.describe()} ({streak} samples)")
     if streak:
         return _result(
-            rule, series, VerdictPhase.SUCCESSFUL, f"{seen}: not yet breached, {streak} of {rule.datapoints} samples"
+            rule,
+            series,
+            VerdictPhase.SUCCESSFUL,
+            f"{seen}: not yet breached, {streak} of {rule.datapoints} samples",
         )
     return _result(rule, series, VerdictPhase.SUCCESSFUL, f"{seen}: within the limit")
 
@@ -61,7 +66,10 @@ def judge_probes(probes: Sequence[ProbeResult]) -> RuleResult:
     if not bad:
         slowest = max(p.seconds for p in probes)
         return RuleResult(
-            "preview", VerdictPhase.SUCCESSFUL, f"{len(probes)} answered, slowest {slowest:.2f} s", limit=limit
+            "preview",
+            VerdictPhase.SUCCESSFUL,
+            f"{len(probes)} answered, slowest {slowest:.2f} s",
+            limit=limit,
         )
     last = bad[-1]
     told = last.error or (f"HTTP {last.status}" if last.status else "no answer")

@@ -83,7 +83,9 @@ def may_promote(
     if verified is None:
         return Promotion(False, f"{commit[:8]} is not verified in {spec.environment}")
     if here.hold:
-        return Promotion(False, f"deployments are held since {here.hold.since:%Y-%m-%d %H:%M}: {here.hold.reason}")
+        return Promotion(
+            False, f"deployments are held since {here.hold.since:%Y-%m-%d %H:%M}: {here.hold.reason}"
+        )
     if here.quarantined(verified.release.image.digest):
         return Promotion(False, f"the image of {commit[:8]} is quarantined here")
     soaked = verified.at + timedelta(seconds=spec.soak)

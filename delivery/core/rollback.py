@@ -37,7 +37,9 @@ def choose(record: LedgerRecord, bad: Release, failed_at: datetime, now: datetim
     worse, so a person looks); nothing good to return to. A refusal touches nothing.
     """
     if now - failed_at > MAX_AGE:
-        return RollbackChoice(refused=f"the failure is from {failed_at:%Y-%m-%d %H:%M} UTC, too old to act on")
+        return RollbackChoice(
+            refused=f"the failure is from {failed_at:%Y-%m-%d %H:%M} UTC, too old to act on"
+        )
     if _was_restored(record, bad.id):
         reason = f"{bad.id} is itself the result of a rollback"
         return RollbackChoice(refused=f"{reason}; a rollback is never rolled back", hold=reason)
@@ -46,7 +48,9 @@ def choose(record: LedgerRecord, bad: Release, failed_at: datetime, now: datetim
         return RollbackChoice(refused="no verified release to return to", hold="")
     recent = [r for r in record.restorations if r.restored and now - r.started_at <= FLAPPING_SPAN]
     flapping = len(recent) + 1 >= FLAPPING_COUNT
-    hold = f"{len(recent) + 1} rollbacks within {FLAPPING_SPAN.total_seconds() / 3600:g} h" if flapping else ""
+    hold = (
+        f"{len(recent) + 1} rollbacks within {FLAPPING_SPAN.total_seconds() / 3600:g} h" if flapping else ""
+    )
     return RollbackChoice(targets, hold=hold)
 
 

@@ -205,5 +205,3 @@ def _told(run_id: str, event: dict[str, Any]) -> Happening | None:
             return Happening(run_id, f"{event['stepKey']}: {message.splitlines()[0]}", bad=True)
         case _:
             return None
-
-

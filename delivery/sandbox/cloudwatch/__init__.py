@@ -1,0 +1,1 @@
+"""Metrics counted from real requests, and alarms that evaluate them."""

@@ -1,0 +1,1 @@
+"""Tasks as containers: what to start and stop (pure), and doing it with Docker."""

@@ -1,0 +1,93 @@
+"""The proxy's log, one line per request, counted into CloudWatch's ELB metrics.
+
+Source: "CloudWatch metrics for your Application Load Balancer" in the ELB user guide. What HAProxy
+answered by itself is `HTTPCode_ELB_*`, what a target answered is `HTTPCode_Target_*`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.sandbox.cloudwatch.store import MetricStore
+
+NAMESPACE = "AWS/ApplicationELB"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One line: who should have answered, and what came. `seconds` < 0: no answer from a target."""
+
+    backend: str
+    server: str
+    status: int
+    seconds: float
+    frontend: str
+    ending: str
+
+    @property
+    def by_target(self) -> bool:
+        """A target's own answer, not one HAProxy gave in its place."""
+        return self.server != "<NOSRV>" and self.ending[:1] in ("-", "C", "c")
+
+    @classmethod
+    def parse(cls, line: str) -> Request | None:
+        """Read one line; None if it is not a request's."""
+        parts = (
+            line.strip().rsplit(">", 1)[-1]
+            if line.startswith("<") and "|" not in line.split(">", 1)[0]
+            else line
+        )
+        fields = parts.strip().split("|")
+        if len(fields) != 6 or not fields[2].lstrip("-").isdigit():
+            return None
+        backend, server, status, milliseconds, frontend, ending = fields
+        return cls(backend.split()[-1], server, int(status), int(milliseconds) / 1000, frontend, ending)
+
+
+#: From the names in the proxy's configuration to CloudWatch's dimensions: (target group, load balancer).
+Names = Callable[[str, str], tuple[str | None, str | None]]
+
+
+class RequestCounter:
+    """Reads the log socket from a thread and counts."""
+
+    def __init__(self, path: Path, store: MetricStore, names: Names) -> None:
+        self._path, self._store, self._names = path, store, names
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        self._socket.bind(str(path))
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            request = Request.parse(self._socket.recv(4096).decode(errors="replace"))
+            if request is not None:
+                self.count(request, time.time())
+
+    def count(self, request: Request, at: float) -> None:
+        """Count one request for its load balancer, and for its target group if one was chosen."""
+        group, balancer = self._names(request.backend, request.frontend)
+        if balancer is None:
+            return
+        spans = [{"LoadBalancer": balancer}]
+        if group is not None:
+            spans.append({"LoadBalancer": balancer, "TargetGroup": group})
+        side = "Target" if request.by_target else "ELB"
+        metric = f"HTTPCode_{side}_{request.status // 100}XX_Count"
+        for dimensions in spans:
+            self._store.add(NAMESPACE, "RequestCount", dimensions, at, 1.0)
+            if request.by_target or request.status >= 300:
+                self._store.add(NAMESPACE, metric, dimensions, at, 1.0)
+            if request.by_target and request.seconds >= 0:
+                self._store.add(NAMESPACE, "TargetResponseTime", dimensions, at, request.seconds)
