@@ -1,0 +1,3 @@
+resource "aws_route53_zone" "this" {
+  name = var.zone_name
+}

@@ -1,0 +1,4 @@
+variable "zone_name" {
+  description = "The public hosted zone to create."
+  type        = string
+}
