@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from delivery.core.analysis import ProbeResult, Rule, Series
+from delivery.core.attestation import Signature
 from delivery.core.build import BuiltImage, GateResult, PushedImage, ScanReport, SourceSnapshot
 from delivery.core.infra import DeployContract, PlanSummary
 from delivery.core.ledger import LedgerRecord
@@ -100,6 +101,16 @@ class Registry(Protocol):
 
     def exists(self, image: Image) -> bool:
         """Whether the registry still has this digest."""
+
+
+class Signer(Protocol):
+    """Signs with a key that never leaves its keeper (KMS)."""
+
+    def sign(self, payload: bytes) -> Signature:
+        """Sign these bytes; NotFoundError when the key does not exist."""
+
+    def verify(self, payload: bytes, signature: Signature) -> bool:
+        """Whether our key made this signature over these bytes."""
 
 
 class Planner(Protocol):
@@ -261,6 +272,7 @@ class World(Protocol):
     gates: Gates
     builder: Builder
     registry: Registry
+    signer: Signer
     planner: Planner
     dns: Dns
     ledger: Ledger
@@ -268,5 +280,5 @@ class World(Protocol):
     notifier: Notifier
     alarms: Alarms
 
-    def environment(self, contract: DeployContract) -> EnvironmentPorts:
-        """Target, metrics and prober of one environment."""
+    def environment(self, contract: DeployContract, variables: Mapping[str, str]) -> EnvironmentPorts:
+        """Target, metrics and prober of one environment; `variables` are its containers' environment."""

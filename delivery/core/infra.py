@@ -107,3 +107,12 @@ class DeployContract:
             self.task_template,
         ]
         return hashlib.sha256(json.dumps(reviewed, sort_keys=True, default=dict).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Infrastructure:
+    """An environment's infrastructure after its plan: what it offers, and whether anything was applied."""
+
+    contract: DeployContract
+    applied: bool
+    sentence: str
