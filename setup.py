@@ -21,6 +21,10 @@ DEV = [
     "dagster-graphql>=1.13.27,<1.14",
 ]
 
+BENCH = [
+    "dagster-async-executor>=0.0.4,<0.1",  # measured against the executor that is used
+]
+
 setup(
     name="delivery",
     version="0.1.0",
@@ -43,6 +47,6 @@ setup(
         "apprise>=1.9,<3",
         "requests>=2.32,<3",
     ],
-    extras_require={"sandbox": SANDBOX, "dev": DEV},
+    extras_require={"sandbox": SANDBOX, "dev": DEV, "bench": BENCH},
     entry_points={"console_scripts": ["delivery = delivery.cli.main:main"]},
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -239,11 +239,12 @@ class Notifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FiringAlarm:
-    """An alarm in ALARM state."""
+    """An alarm in ALARM state. `span` is how far back its datapoints reach at any moment."""
 
     name: str
     since: datetime
     reason: str
+    span: timedelta = timedelta(0)
 
 
 class Alarms(Protocol):
@@ -265,20 +266,32 @@ class EnvironmentPorts(Protocol):
 
 
 class World(Protocol):
-    """Every port of an installation; composed in `definitions.py`, faked in tests."""
+    """Every port of an installation; composed in `delivery.world`, faked in tests."""
 
-    clock: Clock
-    source: Source
-    gates: Gates
-    builder: Builder
-    registry: Registry
-    signer: Signer
-    planner: Planner
-    dns: Dns
-    ledger: Ledger
-    artifacts: Artifacts
-    notifier: Notifier
-    alarms: Alarms
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def source(self) -> Source: ...
+    @property
+    def gates(self) -> Gates: ...
+    @property
+    def builder(self) -> Builder: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def signer(self) -> Signer: ...
+    @property
+    def planner(self) -> Planner: ...
+    @property
+    def dns(self) -> Dns: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def artifacts(self) -> Artifacts: ...
+    @property
+    def notifier(self) -> Notifier: ...
+    @property
+    def alarms(self) -> Alarms: ...
 
     def environment(self, contract: DeployContract, variables: Mapping[str, str]) -> EnvironmentPorts:
         """Target, metrics and prober of one environment; `variables` are its containers' environment."""

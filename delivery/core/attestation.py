@@ -1,7 +1,7 @@
-"""Where an image comes from, said in a statement that is signed when it is built and checked before it is deployed.
+"""Where an image comes from, in a statement signed when it is built and checked before it is deployed.
 
-The statement is an in-toto Statement v1, the envelope DSSE (github.com/secure-systems-lab/dsse). It claims what
-SLSA calls build level 1 plus a signature: which commit of which repository gave this digest. Not more.
+The statement is an in-toto Statement v1, the envelope DSSE (github.com/secure-systems-lab/dsse). It claims
+what SLSA calls build level 1 plus a signature: which commit of which repository gave this digest. Not more.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def pre_authentication_encoding(payload: str) -> bytes:
 
 
 def problem_of(attestation: Attestation, service: str, commit: str, image: Image) -> str:
-    """What the statement does not say of this image; empty when it fits. The signature is checked elsewhere."""
+    """What the statement does not say of this image; empty when it fits. It checks no signature."""
     try:
         said: dict[str, Any] = json.loads(attestation.payload)
         digests = [f"sha256:{s['digest']['sha256']}" for s in said["subject"]]

@@ -111,8 +111,12 @@ class DeployContract:
 
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
-    """An environment's infrastructure after its plan: what it offers, and whether anything was applied."""
+    """An environment's infrastructure after its plan: what it offers, and whether anything was applied.
+
+    `plan_id` is the plan that was applied or had nothing to apply; the same one is not applied twice.
+    """
 
     contract: DeployContract
     applied: bool
     sentence: str
+    plan_id: str = ""

@@ -68,6 +68,13 @@ def record_outcome(record: LedgerRecord, entry: ReleaseRecord) -> LedgerRecord:
     return prune(replace(record, releases=(*releases, entry), live=live))
 
 
+def mark_told(record: LedgerRecord, entry: ReleaseRecord) -> LedgerRecord:
+    """Note that people heard of this outcome, so that nobody tells it again and the backstop need not."""
+    return replace(
+        record, releases=tuple(replace(r, told=True) if r == entry else r for r in record.releases)
+    )
+
+
 def impose_quarantine(record: LedgerRecord, entry: Quarantine) -> LedgerRecord:
     """Refuse this digest from now on; the first reason stays."""
     if record.quarantined(entry.digest):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from delivery.core.analysis import (
@@ -59,6 +60,16 @@ def judge_rule(
     return _result(rule, series, VerdictPhase.SUCCESSFUL, f"{seen}: within the limit")
 
 
+def only_fresh(result: RuleResult, rule: Rule, since: datetime) -> RuleResult:
+    """The result, but no success when no sample reaches past `since`: old samples say nothing of now."""
+    known = result.samples and result.samples[-1].at + timedelta(seconds=rule.per) > since
+    if result.phase is not VerdictPhase.SUCCESSFUL or known:
+        return result
+    return replace(
+        result, phase=VerdictPhase.INCONCLUSIVE, reason=f"no datapoint for {rule.metric} in this step yet"
+    )
+
+
 def judge_probes(probes: Sequence[ProbeResult]) -> RuleResult:
     """Judge preview requests: two failures and a fifth of them fail it, fewer are inconclusive."""
     bad = [p for p in probes if not p.ok]
@@ -96,14 +107,14 @@ def judge_targets(slot: SlotState, failed_tasks: int) -> RuleResult:
 
 
 def judge_alarms(states: Mapping[str, str], ignored: Iterable[str] = ()) -> tuple[RuleResult, ...]:
-    """One failed result per alarm in ALARM. `ignored` ones fired before this release had traffic."""
+    """One failed result per alarm in ALARM. `ignored` ones fire for what was before this release's traffic."""
     skip = set(ignored)
     results = []
     for name, state in sorted(states.items()):
         if not state.startswith("ALARM"):
             continue
         before = name in skip
-        reason = f"was firing before this release had traffic ({state})" if before else state
+        reason = f"not counted, it fires for the time before this release had traffic ({state})" if before else state
         results.append(RuleResult(name, VerdictPhase.FAILED, reason, limit="not in ALARM", dry_run=before))
     return tuple(results)
 
@@ -203,6 +214,6 @@ def _longest_breach(rule: Rule, points: Sequence[bool | None]) -> int:
 
 
 def _result(rule: Rule, series: Series, phase: VerdictPhase, reason: str) -> RuleResult:
-    return RuleResult(
-        rule.name, phase, reason, series.samples, rule.describe(), series.query, dry_run=rule.dry_run
-    )
+    """The result with its evidence; a sample that is no number is none, and does not fit into JSON."""
+    kept = tuple(s for s in series.samples if math.isfinite(s.value))
+    return RuleResult(rule.name, phase, reason, kept, rule.describe(), series.query, dry_run=rule.dry_run)

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord:
-    """One release's passage through this environment."""
+    """One release's passage through this environment. `told`: people have heard of this outcome."""
 
     release: Release
     outcome: Outcome
@@ -35,6 +35,7 @@ class ReleaseRecord:
     reason: str = ""
     run_id: str = ""
     verdict: Verdict | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

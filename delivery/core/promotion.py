@@ -26,7 +26,7 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Weekdays and hours of a timezone in which changes are allowed, e.g. `Mon-Thu 09:00-16:00 Europe/Berlin`.
+    """Weekdays and hours in which changes are allowed, e.g. `Mon-Thu 09:00-16:00 Europe/Berlin`.
 
     `days` are 0 (Monday) to 6; minutes count from local midnight, so a change of the clocks does not
     move the window for the people in it. An end before the start reaches into the next day.

@@ -46,7 +46,8 @@ def choose(record: LedgerRecord, bad: Release, failed_at: datetime, now: datetim
     targets = tuple(goods_before(record, bad))
     if not targets:
         return RollbackChoice(refused="no verified release to return to", hold="")
-    recent = [r for r in record.restorations if r.restored and now - r.started_at <= FLAPPING_SPAN]
+    moved = [r for r in record.restorations if r.restored and not r.reflex]
+    recent = [r for r in moved if now - r.started_at <= FLAPPING_SPAN]
     flapping = len(recent) + 1 >= FLAPPING_COUNT
     hold = (
         f"{len(recent) + 1} rollbacks within {FLAPPING_SPAN.total_seconds() / 3600:g} h" if flapping else ""
@@ -73,9 +74,12 @@ def goods_before(record: LedgerRecord, bad: Release) -> Iterator[Release]:
 
 
 def _was_restored(record: LedgerRecord, release_id: str) -> bool:
-    """The newest thing that happened to the release that serves is a restoration to it."""
-    newest = next((r for r in reversed(record.restorations) if r.restored), None)
+    """The newest thing that happened to the release that serves is a restoration to it.
+
+    A reflex is none: there a candidate gave traffic back to a release that had stayed live.
+    """
+    newest = next((r for r in reversed(record.restorations) if r.restored and not r.reflex), None)
     if newest is None or newest.good != release_id or newest.finished_at is None:
         return False
-    entry = record.record_of(release_id)
-    return entry is None or entry.at <= newest.finished_at
+    verified = [r.at for r in record.releases if r.release.id == release_id and r.outcome in _GOOD]
+    return not verified or verified[-1] <= newest.finished_at

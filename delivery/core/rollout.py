@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.release import Release, Slot
-from delivery.core.strategy import SetWeight, Step, Strategy, UpdateInPlace, steps_for
+from delivery.core.strategy import Analyze, Bake, SetWeight, Step, Strategy, UpdateInPlace, steps_for
 from delivery.core.target import Action, TargetState
 
 
@@ -67,6 +67,7 @@ class Rollout:
 
     launched_at   the candidate slot was first seen running the release
     served_at     … and has been seen with all its targets healthy since then
+    returning     its traffic is being given back: it does not go forward any more, also after a pause
     traffic_at    … and first had production traffic: samples before it are not the release's
     """
 
@@ -88,6 +89,7 @@ class Rollout:
     launched_at: datetime | None = None
     served_at: datetime | None = None
     traffic_at: datetime | None = None
+    returning: bool = False
 
     @property
     def step(self) -> Step | None:
@@ -151,10 +153,24 @@ def begin(
 
 def resume(rollout: Rollout, now: datetime) -> Rollout:
     """Let a paused rollout go on where it stopped, its patience renewed (a person asked for it)."""
-    phase = RolloutPhase.ABORTING if rollout.condemned else RolloutPhase.PROGRESSING
+    phase = RolloutPhase.ABORTING if rollout.returning else RolloutPhase.PROGRESSING
     return replace(
         rollout, phase=phase, errors=0, entered_at=now, served_at=None, reason=f"continued ({rollout.reason})"
     )
+
+
+def taken_over(rollout: Rollout, by: str, now: datetime) -> Rollout:
+    """The rollout as a successor finds it: time in which nobody looked was nobody's patience.
+
+    A step that waits for something waits anew; an analysis keeps the time it has served, but what nobody
+    measured after its end does not count as inconclusive.
+    """
+    weight = rollout.history[-1].weight if rollout.history else 0
+    story = (*rollout.history, Transition(now, weight, f"taken over by {by}"))
+    entered = now
+    if rollout.phase is RolloutPhase.PROGRESSING and isinstance(rollout.step, Analyze | Bake):
+        entered = max(rollout.entered_at, now - timedelta(seconds=rollout.step.seconds))
+    return replace(rollout, entered_at=entered, served_at=None, pending=(), errors=0, history=story)
 
 
 def give_up(rollout: Rollout, reason: str, now: datetime) -> Rollout:
@@ -162,5 +178,11 @@ def give_up(rollout: Rollout, reason: str, now: datetime) -> Rollout:
     weight = rollout.history[-1].weight if rollout.history else 0
     story = (*rollout.history, Transition(now, weight, f"giving up: {reason}"))
     return replace(
-        rollout, phase=RolloutPhase.ABORTING, errors=0, entered_at=now, reason=reason, history=story
+        rollout,
+        phase=RolloutPhase.ABORTING,
+        errors=0,
+        entered_at=now,
+        reason=reason,
+        history=story,
+        returning=True,
     )

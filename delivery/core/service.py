@@ -100,10 +100,10 @@ class EnvironmentSpec:
 
     name: str
     terraform: TerraformSpec
-    strategy: Strategy = BlueGreen()
+    strategy: Strategy = field(default_factory=BlueGreen)
     rules: tuple[Rule, ...] = DEFAULT_RULES
     probe: ProbeSpec | None = ProbeSpec()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     dns: DnsSpec | None = None
     notify: tuple[str, ...] = ()
     after: PromotionSpec | None = None

@@ -61,7 +61,9 @@ def ensure_gates(client: docker.DockerClient, tag: str = GATES_IMAGE) -> str:
                 (done.stderr.strip().splitlines() or ["pip failed"])[-1],
                 "pip needs its package index once; later runs reuse the image.",
             )
+        programs = _programs(tools / "bin")
         extra = [(path, f"/tools/{path.relative_to(tools)}") for path in tools.rglob("*") if path.is_file()]
+        extra += [(path, str(path)) for path in _linked(programs)]
         _build(
             client,
             tag,
@@ -69,6 +71,21 @@ def ensure_gates(client: docker.DockerClient, tag: str = GATES_IMAGE) -> str:
             "ENV PYTHONPATH=/tools PATH=/tools/bin:/usr/local/bin:/usr/bin:/bin",
         )
     return tag
+
+
+def _programs(folder: Path) -> list[Path]:
+    """The binaries in a folder of programs; its scripts are made to run with the image's own Python."""
+    binaries = []
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        if content.startswith(b"\x7fELF"):
+            binaries.append(path)
+        elif content.startswith(b"#!"):
+            # pip names this machine's interpreter: in one line, or in three by way of `sh` if it is long.
+            lines = content.split(b"\n", 3)
+            body = lines[3] if content.startswith(b"#!/bin/sh") else content.split(b"\n", 1)[1]
+            path.write_bytes(b"#!/usr/local/bin/python\n" + body)
+    return binaries
 
 
 def _exists(client: docker.DockerClient, tag: str) -> bool:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+#: Labels of its containers and its network: the sandbox's name, and its state folder.
 LABEL = "delivery.sandbox"
+STATE_LABEL = "delivery.sandbox.state"
+
+
+def which(program: str) -> str | None:
+    """Where a program is. Debian keeps daemons in sbin, which is not on everybody's PATH."""
+    return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
 
 
 class SandboxError(Exception):
@@ -91,7 +99,7 @@ class SandboxConfig:
     @property
     def labels(self) -> dict[str, str]:
         """What marks its containers and its network."""
-        return {LABEL: self.name}
+        return {LABEL: self.name, STATE_LABEL: str(self.state_dir)}
 
     def save(self) -> Path:
         """Write it into its state folder, for the process that runs it and for `down`."""

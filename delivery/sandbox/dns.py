@@ -31,7 +31,7 @@ def route53_records(account: str) -> Iterable[Record]:
         for rrset in zone.rrsets:
             alias = (rrset.alias_target or {}).get("DNSName")
             values = (alias,) if alias else tuple(_text(v) for v in rrset.records)
-            yield Record(rrset.name.rstrip(".").lower(), rrset.type, values, int(rrset.ttl or 60))
+            yield Record(str(rrset.name).rstrip(".").lower(), str(rrset.type), values, int(rrset.ttl or 60))
 
 
 def _text(value: object) -> str:

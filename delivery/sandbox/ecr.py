@@ -45,7 +45,7 @@ def uris_of_the_registry(registry_url: str) -> None:
 
     def __init__(self: Repository, *args: Any, **kwargs: Any) -> None:
         create(self, *args, **kwargs)
-        self.uri = self.repository_uri = f"{registry_url}/{self.name}"
+        self.uri = f"{registry_url}/{self.name}"
 
     Repository.__init__ = __init__  # type: ignore[method-assign]
 
@@ -67,10 +67,9 @@ def token_for_the_registry(registry_url: str, account: str) -> None:
 
 def pushed_images(registry_url: str) -> None:
     """Before the API tells of images, it learns what was pushed since it last looked."""
-    for name in ("describe_images", "batch_get_image", "list_images", "describe_image_scan_findings"):
+    looking = ("describe_images", "batch_get_image", "list_images")
+    for name in (*looking, "describe_image_scan_findings", "start_image_scan"):
         setattr(ECRResponse, name, _after_looking(getattr(ECRResponse, name), registry_url))
-    start = ECRResponse.start_image_scan
-    ECRResponse.start_image_scan = _after_looking(start, registry_url)  # type: ignore[method-assign]
 
 
 def _after_looking(method: Callable[[ECRResponse], Any], registry_url: str) -> Callable[[ECRResponse], Any]:

@@ -16,14 +16,14 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
-from delivery.sandbox.config import LABEL, Endpoints, SandboxConfig, SandboxError
+from delivery.sandbox.config import LABEL, Endpoints, SandboxConfig, SandboxError, which
 
 START_TIMEOUT = 60.0
 
 
 def up(config: SandboxConfig) -> Endpoints:
     """Start it in the background and return when it answers."""
-    if _alive(config):
+    if alive(config):
         raise SandboxError(
             f"The sandbox {config.name!r} is already up",
             f"process {_pid(config)} runs it",
@@ -73,7 +73,7 @@ def down(config: SandboxConfig) -> None:
 
 def status(config: SandboxConfig) -> dict[str, Any]:
     """Whether it runs, where, and its containers, as plain data."""
-    running = _alive(config)
+    running = alive(config)
     containers = _containers(config) if running else []
     return {
         "name": config.name,
@@ -119,7 +119,7 @@ def _containers(config: SandboxConfig) -> list[Any]:
 def _check(config: SandboxConfig) -> None:
     """Refuse with a sentence before anything is started."""
     for program in ("haproxy", "docker-registry"):
-        if shutil.which(program) is None:
+        if which(program) is None:
             raise SandboxError(
                 "The sandbox cannot start", f"the program {program} is not installed",
                 f"Install it with `apt-get install {program}`, or run `make setup`.",
@@ -132,16 +132,37 @@ def _check(config: SandboxConfig) -> None:
             "Start it, e.g. with `systemctl start docker`, or run `make setup`.",
         ) from None  # fmt: skip
     for what, port in config.ports.items():
+        _check_port(what, port, socket.SOCK_STREAM)
+    _check_port("DNS", config.dns_port, socket.SOCK_DGRAM)
+    _check_addresses(config.address_prefix)
+
+
+def _check_addresses(prefix: str) -> None:
+    """Two proxies can listen on one address, and the kernel gives each a share of the connections."""
+    for address in (f"{prefix}.{n}" for n in range(1, 9)):
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
+            probe.settimeout(0.2)
+            if probe.connect_ex((address, 80)) == 0:
                 raise SandboxError(
                     "The sandbox cannot start",
-                    f"port {port} (its {what}) is taken by another process",
-                    f"Stop that process (`ss -ltnp 'sport = :{port}'` names it).",
-                ) from None
+                    f"something already answers on {address}:80, which its load balancers would use",
+                    "Is another sandbox running (`delivery sandbox status`, `make clean`)?",
+                )
+
+
+def _check_port(what: str, port: int, kind: socket.SocketKind) -> None:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            flag = "t" if kind is socket.SOCK_STREAM else "u"
+            raise SandboxError(
+                "The sandbox cannot start",
+                f"port {port} (its {what}) is taken by another process",
+                f"Stop that process (`ss -l{flag}np 'sport = :{port}'` names it), or choose another.",
+            ) from None
 
 
 def _pid(config: SandboxConfig) -> int | None:
@@ -151,7 +172,8 @@ def _pid(config: SandboxConfig) -> int | None:
         return None
 
 
-def _alive(config: SandboxConfig) -> bool:
+def alive(config: SandboxConfig) -> bool:
+    """Whether its process runs."""
     pid = _pid(config)
     return pid is not None and _is_ours(pid, "delivery.sandbox")
 

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from delivery.sandbox.config import SandboxError
+from delivery.sandbox.config import SandboxError, which
 
 _CONFIG = """version: 0.1
 log: {{level: warn}}
@@ -32,15 +32,18 @@ class RegistryProcess:
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it and return when it answers."""
+        """Start it, unless it runs, and return when it answers."""
+        if self._process is not None and self._process.poll() is None:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "config.yml"
         config.write_text(_CONFIG.format(root=self._folder / "blobs", port=self._port))
         log = self._folder / "registry.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                ["docker-registry", "serve", str(config)], stdout=out, stderr=out, stdin=subprocess.DEVNULL
-            )
+                [which("docker-registry") or "docker-registry", "serve", str(config)],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
         deadline = time.monotonic() + 20
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

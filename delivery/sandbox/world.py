@@ -12,7 +12,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from delivery.sandbox import dns, ecr, patches
+from delivery.sandbox import control, dns, ecr, patches
 from delivery.sandbox.cloudwatch.evaluator import AlarmEvaluator
 from delivery.sandbox.cloudwatch.store import MetricStore
 from delivery.sandbox.cloudwatch.usage import UsageMeter
@@ -20,11 +20,11 @@ from delivery.sandbox.config import SandboxConfig
 from delivery.sandbox.ecs.containers import Containers
 from delivery.sandbox.ecs.deployments import ServiceRuntime
 from delivery.sandbox.ecs.scheduler import Scheduler
-from delivery.sandbox.elb.balancer import Balancer
+from delivery.sandbox.elb.balancer import Balancer, suffix_of
 from delivery.sandbox.elb.proxy import Proxy
-from delivery.sandbox.elb.render import name_of
 from delivery.sandbox.elb.requests import NAMESPACE, RequestCounter
 from delivery.sandbox.elb.targets import Targets
+from delivery.sandbox.faults import Fault, Faults
 from delivery.sandbox.github import GitHubServer
 from delivery.sandbox.logs import LogShipper
 from delivery.sandbox.registry import RegistryProcess
@@ -43,20 +43,21 @@ class World:
         self._store = MetricStore()
         self._containers = Containers(config)
         self._targets = Targets(self._backend("elbv2"))
-        self._proxy = Proxy(config.state_dir / "haproxy")
+        self._requests = RequestCounter(self._store, lambda *names: self._balancer.names(*names))
+        self._proxy = Proxy(config.state_dir / "haproxy", self._requests.pipe)
         self._balancer = Balancer(self._backend("elbv2"), self._proxy, self._targets)
         self._logs = LogShipper(self._backend("logs"))
         self._scheduler = Scheduler(self._backend("ecs"), self._containers, self._targets, self._logs)
         self._usage = UsageMeter(self._containers, self._store, self._scheduler.living)
-        self._requests = RequestCounter(self._proxy.log_socket, self._store, self._names)
         self._alarms = AlarmEvaluator(
             self._backend("cloudwatch"), self._backend("sns"), self._store, config.account, config.region
         )
         ServiceRuntime.target_states = staticmethod(self._targets.states_of)
         self._registry = RegistryProcess(config.registry_port, config.state_dir)
         self._patch()
-        self._aws = AwsServer(config.aws_port)
-        self._github = GitHubServer(config.github_port, config.repositories)
+        self._faults = Faults()
+        self._aws = AwsServer(config.aws_port, self._faults, self._actions())
+        self._github = GitHubServer(config.github_port, config.repositories, self._faults)
         self._dns = dns.DnsServer(config.dns_port, self._records)
 
     def _backend(self, service: str) -> Callable[[], Any]:
@@ -70,9 +71,22 @@ class World:
         patches.elbv2.own_addresses(self._config.address_prefix)
         patches.elbv2.measured_health(self._targets)
         patches.ecs.keep_service_fields(self._scheduler)
+        patches.ecs.default_security_groups()
         patches.ecs.containers_without_memory()
         patches.ecs.real_tasks(self._scheduler)
+        patches.ecs.moving_tasks(self._scheduler)
         patches.autoscaling.scalable_target_tags()
+        patches.kms.real_signatures()
+        patches.ec2.rule_descriptions()
+
+    def _actions(self) -> control.Actions:
+        """What the sandbox's own API does."""
+        return {
+            "faults": lambda body: self._faults.add(Fault(**body)),
+            "clear": lambda body: self._faults.clear(),
+            "findings": lambda body: ecr.seed_findings(body["digest"], body["counts"]),
+            "registry": lambda body: self._registry.start() if body["running"] else self._registry.stop(),
+        }
 
     def run(self) -> None:
         """Start everything, say so, and keep the loops going until `stop`."""
@@ -103,7 +117,7 @@ class World:
         """End what this process started."""
         for part in (self._dns, self._github, self._aws, self._proxy, self._registry):
             with contextlib.suppress(OSError):
-                part.stop()  # type: ignore[attr-defined]
+                part.stop()
 
     def _loop(self, name: str, seconds: float, tick: Callable[[], object]) -> None:
         """A loop outlives its own errors: they are told, and the next look is as good as the last."""
@@ -123,26 +137,11 @@ class World:
             for group in groups:
                 mine = self._targets.in_group(group.arn)
                 for balancer in group.load_balancer_arns if mine else ():
-                    dimensions = {"TargetGroup": _suffix(group.arn), "LoadBalancer": _suffix(balancer)}
+                    dimensions = {"TargetGroup": suffix_of(group.arn), "LoadBalancer": suffix_of(balancer)}
                     healthy = sum(t.published[0] == "healthy" for t in mine)
                     self._store.add(NAMESPACE, "HealthyHostCount", dimensions, now, healthy)
                     self._store.add(NAMESPACE, "UnHealthyHostCount", dimensions, now, len(mine) - healthy)
 
-    def _names(self, backend: str, frontend: str) -> tuple[str | None, str | None]:
-        """The CloudWatch dimensions of a target group and a load balancer by their names in the proxy."""
-        with STATE:
-            elb = self._backend("elbv2")()
-            group = next((_suffix(arn) for arn in elb.target_groups if name_of(arn) == backend), None)
-            for balancer in elb.load_balancers.values():
-                if any(f"l-{name_of(x.arn)}" == frontend for x in balancer.listeners.values()):
-                    return group, _suffix(balancer.arn)
-        return group, None
-
     def _records(self) -> list[dns.Record]:
         with STATE:
             return list(dns.route53_records(self._config.account))
-
-
-def _suffix(arn: str) -> str:
-    """The part of an ARN that CloudWatch uses as a dimension."""
-    return arn.rsplit(":", 1)[-1].removeprefix("loadbalancer/")

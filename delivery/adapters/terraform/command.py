@@ -22,6 +22,8 @@ from delivery.errors import PrerequisiteError, ProviderError
 
 Progress = Callable[[str], None]
 _MIRROR_ROOTS = ("/opt", "/usr/share", "/usr/local/share")
+#: A mirror of the project's own in its folder of tools; `make setup` fills it.
+TOOLS, MIRROR = ".tools", "providers"
 _HOST = "registry.terraform.io"
 
 
@@ -72,7 +74,7 @@ class Command:
             "TF_INPUT": "0",
             "CHECKPOINT_DISABLE": "1",
         }
-        if not _own_configuration(self.environment):
+        if not own_configuration(self.environment):
             environment.pop("TF_CLI_CONFIG_FILE", None)
         return subprocess.Popen(
             list(arguments), cwd=folder, env=environment, stdout=out, stderr=err,
@@ -130,29 +132,30 @@ def _text(file: IO[str]) -> str:
 def _progress_line(line: str) -> str:
     """People's words for one line of terraform's `-json` output; empty for what need not be told."""
     try:
-        event: dict[str, Any] = json.loads(line)
+        event: Any = json.loads(line)
     except ValueError:
         return ""
-    if event.get("type") in ("apply_complete", "apply_errored", "change_summary"):
+    # `output -json` is one document over many lines, some of which are JSON by themselves.
+    if isinstance(event, dict) and event.get("type") in ("apply_complete", "apply_errored", "change_summary"):
         return str(event.get("@message", ""))
     return ""
 
 
-def _own_configuration(environment: Mapping[str, str]) -> bool:
+def own_configuration(environment: Mapping[str, str]) -> bool:
     """Whether the user configured terraform's providers: their words come first."""
     named = environment.get("TF_CLI_CONFIG_FILE")
     return bool(named and Path(named).is_file()) or (Path.home() / ".terraformrc").is_file()
 
 
-def plugin_arguments(environment: Mapping[str, str]) -> list[str]:
+def plugin_arguments(environment: Mapping[str, str], tools: Path | None = None) -> list[str]:
     """`-plugin-dir` for a provider mirror found on this machine, if the user configured nothing.
 
     A machine without internet often keeps a mirror, laid out as host/namespace/type/version/platform,
-    under a folder of /opt or /usr/share.
+    under a folder of /opt or /usr/share; `tools` is one more folder to look in, and the first.
     """
-    if _own_configuration(environment):
+    if own_configuration(environment):
         return []
-    for root in map(Path, _MIRROR_ROOTS):
+    for root in (*([tools] if tools else []), *map(Path, _MIRROR_ROOTS)):
         for pattern in (f"{_HOST}/hashicorp/aws", f"*/{_HOST}/hashicorp/aws", f"*/*/{_HOST}/hashicorp/aws"):
             for found in sorted(root.glob(pattern)):
                 return [f"-plugin-dir={found.parents[2]}"]

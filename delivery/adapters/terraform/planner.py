@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from delivery.adapters.terraform.command import Command, Progress, plugin_arguments
+from delivery.adapters.terraform.command import TOOLS, Command, Progress, plugin_arguments
 from delivery.adapters.terraform.plans import summarise
 from delivery.adapters.terraform.workspace import Workspace, open_workspace
 from delivery.core.infra import DeployContract, PlanSummary
@@ -25,12 +25,16 @@ _CONTRACT = TypeAdapter(DeployContract)
 
 @dataclass(frozen=True, slots=True)
 class Terraform:
-    """Terraform for the stacks of one project. `root` is the project, `work` a folder of our own."""
+    """Terraform for the stacks of one project. `root` is the project, `work` a folder of our own.
+
+    `lock_timeout` is how many seconds somebody else's lock on the state is waited for.
+    """
 
     root: Path
     work: Path
     environment: Mapping[str, str]
     binary: str = "terraform"
+    lock_timeout: int = 60
 
     def plan(
         self, spec: TerraformSpec, key: str, variables: Mapping[str, Any], progress: Progress
@@ -47,7 +51,7 @@ class Terraform:
             "-json",
             "-input=false",
             "-detailed-exitcode",
-            "-lock-timeout=60s",
+            self._lock,
             f"-out={file}",
         ]
         self._command.run(space.folder, space.data, [*arguments, *given], progress, accept=(0, 2))
@@ -74,7 +78,7 @@ class Terraform:
         saved.touch(mode=0o600)
         saved.write_bytes(file)
         try:
-            arguments = ["apply", "-json", "-input=false", "-lock-timeout=60s", str(saved)]
+            arguments = ["apply", "-json", "-input=false", self._lock, str(saved)]
             self._command.run(space.folder, space.data, arguments, progress)
         finally:
             saved.unlink()
@@ -118,8 +122,12 @@ class Terraform:
         """Remove everything of the stack (bootstrap's way back; no asset does this)."""
         space = self._ready(spec, key, variables)
         given = [f"-var-file={path}" for path in space.var_files]
-        arguments = ["destroy", "-json", "-auto-approve", "-input=false", *given]
+        arguments = ["destroy", "-json", "-auto-approve", "-input=false", self._lock, *given]
         self._command.run(space.folder, space.data, arguments, progress)
+
+    @property
+    def _lock(self) -> str:
+        return f"-lock-timeout={self.lock_timeout}s"
 
     @property
     def _command(self) -> Command:
@@ -137,7 +145,9 @@ class Terraform:
                 f'terraform {{\n  backend "local" {{\n    path = "{kept}"\n  }}\n}}\n'
             )
         arguments = ["init", "-input=false", "-no-color", "-reconfigure", *backend]
-        self._command.run(space.folder, space.data, [*arguments, *plugin_arguments(self.environment)])
+        self._command.run(
+            space.folder, space.data, [*arguments, *plugin_arguments(self.environment, self.root / TOOLS)]
+        )
         return space
 
 

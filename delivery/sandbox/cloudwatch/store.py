@@ -100,7 +100,7 @@ class MetricStore:
         merged: OrderedDict[int, Bucket] = OrderedDict()
         first = int(start // period) * period
         with self._lock:
-            series = self._series.get(key, {})
+            series = self._series.get(key) or OrderedDict[int, Bucket]()
             for second in sorted(s for s in series if first <= s < end):
                 merged.setdefault(second // period * period, Bucket()).merge(series[second])
         return list(merged.items())

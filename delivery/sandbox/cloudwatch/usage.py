@@ -28,7 +28,8 @@ class UsageMeter:
         """Measure every task once."""
         living = [t for t in self.living() if t.service]
         for task in living:
-            with contextlib.suppress(APIError):
+            # A container that ended meanwhile has no counters: Docker answers with an error or with nothing.
+            with contextlib.suppress(APIError, ValueError):
                 self._measure(task)
         kept = {t.container_id for t in living}
         self._last = {k: v for k, v in self._last.items() if k in kept}

@@ -87,7 +87,7 @@ class Containers:
             container.remove(force=True)
             raise CannotStart(f"CannotStartContainerError: {_short(error)}") from None
         networks = container.attrs["NetworkSettings"]["Networks"]
-        return container.id, networks[self._config.network]["IPAddress"]
+        return str(container.id), str(networks[self._config.network]["IPAddress"])
 
     def _pull(self, image: str) -> None:
         try:

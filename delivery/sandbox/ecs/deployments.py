@@ -10,6 +10,8 @@ from typing import Any
 from delivery.sandbox.ecs.model import Deployment, Stage, Task, utcnow
 from delivery.sandbox.ecs.plan import backoff, breaker_threshold
 
+#: Seconds a failed deployment is still shown.
+FAILED_VISIBLE = 5.0
 #: Set by the world: the state of a container in all its target groups (`healthy`, `unhealthy` …).
 TargetStates = Callable[[str], Sequence[str]]
 
@@ -24,7 +26,7 @@ class ServiceRuntime:
         self.primary = Deployment(service.task_definition)
         self.older: list[Deployment] = []
         self.completed: Deployment | None = None
-        self._force = service.deployments[0]["id"] if service.deployments else ""
+        self._shown = service.deployments[0]["id"] if service.deployments else ""
         service.events = []
 
     @property
@@ -50,9 +52,9 @@ class ServiceRuntime:
 
     def notice(self) -> None:
         """Begin a new deployment when the service wants another revision (or was forced)."""
-        forced = bool(self.service.deployments) and self.service.deployments[0]["id"] not in (
-            self._force, self.primary.deployment_id,
-        )  # fmt: skip
+        # moto gives the first deployment another id when a new one is forced. Compared with what was last
+        # shown: one the circuit breaker began meanwhile is not shown yet.
+        forced = bool(self.service.deployments) and self.service.deployments[0]["id"] != self._shown
         if self.service.task_definition == self.primary.revision_arn and not forced:
             return
         self._begin(Deployment(self.service.task_definition))
@@ -60,7 +62,6 @@ class ServiceRuntime:
     def _begin(self, deployment: Deployment) -> None:
         self.older.append(self.primary)
         self.primary = deployment
-        self._force = deployment.deployment_id
 
     def sick(self, task: Task) -> bool:
         """A target group calls it unhealthy, and its grace period is over."""
@@ -106,7 +107,7 @@ class ServiceRuntime:
 
     def settle(self) -> None:
         """Every task runs the primary deployment and serves."""
-        self.older.clear()
+        self.older = [d for d in self.older if _fresh_failure(d)]
         self.primary.in_a_row = 0
         if self.primary.state == "IN_PROGRESS":
             back = " (rolled back)" if self.primary.rolls_back else ""
@@ -127,7 +128,7 @@ class ServiceRuntime:
         service.pending_count = sum(t.last_status == "PROVISIONING" for t in tasks)
         shown = []
         living = {t.deployment for t in tasks}
-        self.older = [d for d in self.older if d.deployment_id in living or d.state == "FAILED"]
+        self.older = [d for d in self.older if d.deployment_id in living or _fresh_failure(d)]
         for deployment in (self.primary, *reversed(self.older)):
             mine = [t for t in tasks if t.deployment == deployment.deployment_id]
             up = sum(t in running for t in mine)
@@ -136,3 +137,11 @@ class ServiceRuntime:
             pending = sum(t.last_status == "PROVISIONING" for t in mine)
             shown.append(deployment.describe(status, wanted, up, pending))
         service.deployments = shown
+        self._shown = self.primary.deployment_id
+
+
+def _fresh_failure(deployment: Deployment) -> bool:
+    """A failed deployment stays in the list for a while after its tasks are gone, for those who poll."""
+    return (
+        deployment.state == "FAILED" and (utcnow() - deployment.updated_at).total_seconds() < FAILED_VISIBLE
+    )

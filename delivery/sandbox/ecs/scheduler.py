@@ -23,6 +23,9 @@ from delivery.sandbox.server import STATE
 
 log = logging.getLogger(__name__)
 
+#: Seconds a task that nobody can ask must run before it counts; one that crashes at once never served.
+KEEPS_RUNNING = 2.0
+
 
 @dataclass
 class Scheduler:
@@ -129,10 +132,11 @@ class Scheduler:
         self.logs.follow(self.containers, task)
 
     def _judge(self, task: Task) -> None:
-        """A task serves when it runs and every target group it is in calls it healthy."""
-        if task.stage is Stage.STARTING and task.last_status == "RUNNING":
+        """A task serves when all its target groups call it healthy; without any, when it keeps running."""
+        if task.stage is Stage.STARTING and task.started_at is not None and task.alive:
             states = self.targets.states_of(task.container_id)
-            if all(state == "healthy" for state in states):
+            kept = (utcnow() - task.started_at).total_seconds() >= KEEPS_RUNNING
+            if all(state == "healthy" for state in states) and (states or kept):
                 task.stage = Stage.SERVING
 
     def stop(self, task: Task, code: str, reason: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.sandbox.elb.proxy import Proxy
@@ -19,6 +19,12 @@ class Balancer:
     backend: Callable[[], Any]
     proxy: Proxy
     targets: Targets
+    _groups: dict[str, str] = field(default_factory=dict)
+    _balancers: dict[str, str] = field(default_factory=dict)
+
+    def names(self, backend: str, frontend: str) -> tuple[str | None, str | None]:
+        """CloudWatch's dimensions (target group, load balancer) for names in the proxy; takes no lock."""
+        return self._groups.get(backend), self._balancers.get(frontend)
 
     def tick(self) -> None:
         """Apply what changed. States seen here are published only afterwards."""
@@ -29,11 +35,26 @@ class Balancer:
                 Backend(name_of(arn), tuple((t.address, t.port) for t in self.targets.routable(arn)))
                 for arn in elb.target_groups
             ]
+            self._groups = {name_of(arn): suffix_of(arn) for arn in elb.target_groups}
+            self._balancers = {
+                frontend_of(x): suffix_of(b.arn)
+                for b in elb.load_balancers.values() for x in b.listeners.values()
+            }  # fmt: skip
             states = {key: (t.state, t.reason) for key, t in self.targets.entries.items()}
         if frontends or backends:
             self.proxy.apply(frontends, _renamed(backends))
         with STATE:
             self.targets.publish(states)
+
+
+def frontend_of(listener: Any) -> str:
+    """A listener's name in the proxy."""
+    return f"l-{name_of(listener.arn)}"
+
+
+def suffix_of(arn: str) -> str:
+    """The part of an ARN that CloudWatch uses as a dimension."""
+    return arn.rsplit(":", 1)[-1].removeprefix("loadbalancer/")
 
 
 def _renamed(backends: list[Backend]) -> list[Backend]:
@@ -43,10 +64,7 @@ def _renamed(backends: list[Backend]) -> list[Backend]:
 def _frontends(balancer: Any) -> list[Frontend]:
     """Its HTTP listeners. TLS is not terminated here: an HTTPS listener gets no frontend."""
     listeners = [x for x in balancer.listeners.values() if x.protocol == "HTTP"]
-    return [
-        Frontend(f"l-{name_of(x.arn)}", balancer.dns_name, int(x.port), tuple(_rules_of(x)))
-        for x in listeners
-    ]
+    return [Frontend(frontend_of(x), balancer.dns_name, int(x.port), tuple(_rules_of(x))) for x in listeners]
 
 
 def _rules_of(listener: Any) -> list[Rule]:

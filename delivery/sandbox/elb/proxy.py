@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,30 +9,27 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery.sandbox.config import SandboxError
+from delivery.sandbox.config import SandboxError, which
 from delivery.sandbox.elb.render import Backend, Frontend, render
 
 
 class Proxy:
     """One HAProxy in master-worker mode; reloads lose no connection."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, requests: int) -> None:
+        """`requests`: the open pipe that gets one line per request."""
+        self._folder, self._requests = folder, requests
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._generation = 0
         self._applied: tuple[Sequence[Frontend], Sequence[Backend]] | None = None
-        if shutil.which("haproxy") is None:
+        self._program = which("haproxy") or ""
+        if not self._program:
             raise SandboxError(
                 "The sandbox has no load balancer",
                 "the program haproxy is not installed",
                 "Install it, e.g. `apt-get install haproxy`.",
             )
-
-    @property
-    def log_socket(self) -> Path:
-        """Where it sends one line per request."""
-        return self._folder / "log.sock"
 
     @property
     def process_id(self) -> int | None:
@@ -47,7 +43,7 @@ class Proxy:
         self._generation += 1
         generation = f"generation-{self._generation}"
         config = self._folder / "haproxy.cfg"
-        text = render(str(self.log_socket), str(self._folder / "stats.sock"), generation, frontends, backends)
+        text = render(str(self._folder / "stats.sock"), generation, frontends, backends)
         fresh = config.with_suffix(".new")
         fresh.write_text(text)
         self._check(fresh)
@@ -62,7 +58,7 @@ class Proxy:
 
     def _check(self, config: Path) -> None:
         done = subprocess.run(
-            ["haproxy", "-c", "-q", "-f", str(config)], capture_output=True, text=True, check=False
+            [self._program, "-c", "-q", "-f", str(config)], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise SandboxError("The load balancer's configuration is not valid", done.stderr.strip()[-500:])
@@ -70,8 +66,9 @@ class Proxy:
     def _start(self, config: Path) -> None:
         with (self._folder / "haproxy.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["haproxy", "-W", "-db", "-f", str(config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+                [self._program, "-W", "-db", "-f", str(config)],
+                stdout=self._requests, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
 
     def _wait(self, generation: str, timeout: float = 15.0) -> None:
         deadline = time.monotonic() + timeout

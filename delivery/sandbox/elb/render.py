@@ -49,7 +49,7 @@ class Backend:
 
 
 _GLOBAL = """global
-    log {log} len 2048 format raw local0
+    log stdout len 2048 format raw local0
     stats socket {socket} mode 600 level admin
     description {generation}
     hard-stop-after 60s
@@ -67,11 +67,9 @@ defaults
 """
 
 
-def render(
-    log: str, socket: str, generation: str, frontends: Iterable[Frontend], backends: Iterable[Backend]
-) -> str:
+def render(socket: str, generation: str, frontends: Iterable[Frontend], backends: Iterable[Backend]) -> str:
     """The whole configuration file."""
-    lines = [_GLOBAL.format(log=log, socket=socket, generation=generation)]
+    lines = [_GLOBAL.format(socket=socket, generation=generation)]
     for frontend in frontends:
         lines += [f"frontend {frontend.name}", f"    bind {frontend.address}:{frontend.port}"]
         lines += [f"    {line}" for line in _rules(frontend.rules)]
@@ -86,9 +84,11 @@ def _rules(rules: Sequence[Rule]) -> Iterable[str]:
     yield "http-request set-var(txn.draw) rand(10000)"
     for rule in rules:
         tests = " ".join(_test(c) for c in rule.conditions)
-        yield f"http-request set-var(txn.rule) str({rule.name}) if !{{ var(txn.rule) -m found }} {tests}".rstrip()
-    for rule in rules:
-        yield from _action(rule.action, f"{{ var(txn.rule) -m str {rule.name} }}")
+        free = "!{ var(txn.rule) -m found }"
+        yield f"http-request set-var(txn.rule) str({rule.name}) if {free} {tests}".rstrip()
+    done = [line for r in rules for line in _action(r.action, f"{{ var(txn.rule) -m str {r.name} }}")]
+    # HAProxy processes every http-request before any use_backend: written in that order, too.
+    yield from sorted(done, key=lambda line: line.startswith("use_backend"))
     yield "default_backend none"
 
 
@@ -141,7 +141,8 @@ def _forward(action: dict[str, Any], when: str) -> Iterable[str]:
             continue
         drawn += weight
         limit = round(drawn * 10000 / total)
-        yield f"use_backend {name_of(group['TargetGroupArn'])} if {when} {{ var(txn.draw) -m int lt {limit} }}"
+        backend = name_of(group["TargetGroupArn"])
+        yield f"use_backend {backend} if {when} {{ var(txn.draw) -m int lt {limit} }}"
 
 
 def name_of(arn: str) -> str:

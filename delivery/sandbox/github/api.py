@@ -46,6 +46,7 @@ class Api:
             ("POST", "/statuses/{ref}", self.create_status),
             ("GET", "/deployments", self.deployments),
             ("POST", "/deployments", self.create_deployment),
+            ("GET", "/deployments/{number:int}", self.deployment),
             ("POST", "/deployments/{number:int}/statuses", self.create_deployment_status),
             ("GET", "/deployments/{number:int}/statuses", self.deployment_statuses),
             ("POST", "/check-runs", self.check_runs),
@@ -114,19 +115,21 @@ class Api:
         return answered(request, {**self._commit(full, found), "files": repo.files(found["sha"])})
 
     def compare(self, request: Request) -> Response:
-        """`GET …/compare/{base}...{head}`."""
+        """`GET …/compare/{base}...{head}`, three dots: what `head` has since it left `base`."""
         repo, full, _ = self._open(request)
         base, head = (repo.resolve(request.path_params[k]) for k in ("base", "head"))
-        ahead = repo.log(f"{base}..{head}", 250) if base != head else []
+        ahead, behind = repo.log(head, 250, without=base), repo.log(base, 250, without=head)
+        states = {(True, True): "diverged", (True, False): "ahead", (False, True): "behind"}
         return answered(request, {
-            "status": "ahead" if ahead else "identical", "ahead_by": len(ahead), "behind_by": 0,
-            "total_commits": len(ahead), "commits": [self._commit(full, c) for c in reversed(ahead)],
-            "files": [],
+            "status": states.get((bool(ahead), bool(behind)), "identical"),
+            "ahead_by": len(ahead), "behind_by": len(behind), "total_commits": len(ahead),
+            "base_commit": self._commit(full, repo.log(base, 1)[0]),
+            "commits": [self._commit(full, c) for c in reversed(ahead)], "files": repo.changed(base, head),
         })  # fmt: skip
 
     async def create_status(self, request: Request) -> Response:
         """`POST …/statuses/{sha}`."""
-        repo, full, store = self._open(request)
+        repo, _, store = self._open(request)
         body = await request.json()
         if body.get("state") not in ("error", "failure", "pending", "success"):
             return JSONResponse({"message": "Validation Failed"}, status_code=422)
@@ -141,7 +144,7 @@ class Api:
 
     def combined(self, request: Request) -> Response:
         """`GET …/commits/{ref}/status`: the newest of each context, and what they come to."""
-        repo, full, store = self._open(request)
+        repo, _, store = self._open(request)
         sha = repo.resolve(request.path_params["ref"])
         newest = {s["context"]: s for s in store.all(f"statuses/{sha}")}
         states = {s["state"] for s in newest.values()}
@@ -157,17 +160,20 @@ class Api:
         body = await request.json()
         sha = repo.resolve(body["ref"])
         entry = {"environment": "production", **body, "sha": sha, "created_at": now(), "updated_at": now()}
-        made = store.add("deployments", entry)
-        made["statuses_url"] = f"{self._url}/repos/{full}/deployments/{made['id']}/statuses"
-        made["url"] = f"{self._url}/repos/{full}/deployments/{made['id']}"
-        return JSONResponse(made, status_code=201)
+        return JSONResponse(self._deployment(full, store.add("deployments", entry)), status_code=201)
 
     def deployments(self, request: Request) -> Response:
         """`GET …/deployments?sha=&environment=`, newest first."""
-        _, _, store = self._open(request)
+        _, full, store = self._open(request)
         wanted = {k: v for k, v in request.query_params.items() if k in ("sha", "environment", "ref")}
         found = [d for d in store.all("deployments") if wanted.items() <= d.items()]
-        return answered(request, found[::-1])
+        return answered(request, [self._deployment(full, d) for d in found[::-1]])
+
+    def deployment(self, request: Request) -> Response:
+        """`GET …/deployments/{id}`."""
+        _, full, store = self._open(request)
+        found = [d for d in store.all("deployments") if d["id"] == request.path_params["number"]]
+        return answered(request, self._deployment(full, found[0])) if found else missing()
 
     async def create_deployment_status(self, request: Request) -> Response:
         """`POST …/deployments/{id}/statuses`."""
@@ -185,6 +191,10 @@ class Api:
         """`POST …/check-runs`: refused as GitHub refuses a personal token."""
         message = "You must authenticate via a GitHub App."
         return JSONResponse({"message": message}, status_code=403)
+
+    def _deployment(self, full: str, entry: dict[str, Any]) -> dict[str, Any]:
+        url = f"{self._url}/repos/{full}/deployments/{entry['id']}"
+        return {**entry, "url": url, "statuses_url": f"{url}/statuses"}
 
     def _branch(self, full: str, name: str, sha: str) -> dict[str, Any]:
         url = f"{self._url}/repos/{full}/commits/{sha}"

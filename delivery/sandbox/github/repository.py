@@ -52,24 +52,38 @@ class Repository:
         lines = self.git("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads").splitlines()
         return dict(line.rsplit(" ", 1) for line in lines)
 
-    def log(self, ref: str, limit: int, skip: int = 0, path: str = "") -> list[dict[str, Any]]:
-        """Commits from `ref` back, as data."""
+    def log(
+        self, ref: str, limit: int, skip: int = 0, path: str = "", without: str = ""
+    ) -> list[dict[str, Any]]:
+        """Commits from `ref` back, as data; `without` leaves out what that commit already has."""
         arguments = [
             "log",
             f"--max-count={limit}",
             f"--skip={skip}",
             f"--format={_FORMAT}",
             self.resolve(ref),
+            *([f"^{self.resolve(without)}"] if without else []),
         ]
         out = self.git(*arguments, *(["--", path] if path else []))
         return [_parsed(entry) for entry in out.split("\x01") if entry.strip()]
 
+    def changed(self, base: str, head: str) -> list[dict[str, Any]]:
+        """What `head` changed since it left `base`."""
+        out = self.git(
+            "diff", "--name-status", "--no-renames", f"{self.resolve(base)}...{self.resolve(head)}"
+        )
+        return _files(out)
+
     def files(self, sha: str) -> list[dict[str, Any]]:
         """What a commit changed against its first parent."""
         out = self.git("diff-tree", "--root", "-r", "--no-commit-id", "--name-status", self.resolve(sha))
-        words = {"A": "added", "M": "modified", "D": "removed"}
-        entries = [line.split("\t", 1) for line in out.splitlines()]
-        return [{"filename": name, "status": words.get(kind[:1], "changed")} for kind, name in entries]
+        return _files(out)
+
+
+def _files(status: str) -> list[dict[str, Any]]:
+    words = {"A": "added", "M": "modified", "D": "removed"}
+    entries = [line.split("\t", 1) for line in status.splitlines()]
+    return [{"filename": name, "status": words.get(kind[:1], "changed")} for kind, name in entries]
 
 
 def _parsed(entry: str) -> dict[str, Any]:

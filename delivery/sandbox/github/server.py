@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from delivery.sandbox.config import SandboxError
+from delivery.sandbox.faults import Fault, Faults
 from delivery.sandbox.github.api import Api, missing
 from delivery.sandbox.github.repository import NoSuchThing
 from delivery.sandbox.github.smart_http import SmartHttp
@@ -28,12 +29,13 @@ _QUOTA = 5000
 class GitHubServer:
     """A GitHub of one's own on 127.0.0.1. Writing needs a token, any token."""
 
-    def __init__(self, port: int, repositories_dir: Path) -> None:
-        self._port = port
-        self._faults: list[int] = []
+    def __init__(self, port: int, repositories_dir: Path, faults: Faults | None = None) -> None:
+        self._port, self._faults = port, faults or Faults()
         self._used = 0
         repositories_dir.mkdir(parents=True, exist_ok=True)
-        git = Route("/{owner}/{name}.git/{rest:path}", SmartHttp(repositories_dir), methods=["GET", "POST"])
+        git = Route(
+            "/{owner}/{name}.git/{rest:path}", SmartHttp(repositories_dir).serve, methods=["GET", "POST"]
+        )
         application = Starlette(
             routes=[*Api(repositories_dir, self.url).routes(), git],
             middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
@@ -69,11 +71,14 @@ class GitHubServer:
 
     def fail_next(self, count: int, status: int) -> None:
         """Answer the next `count` requests with this status."""
-        self._faults += [status] * count
+        self._faults.add(Fault("github", count=count, status=status))
 
     async def _guard(self, request: Request, call_next: Next) -> Response:
-        if self._faults:
-            return JSONResponse({"message": "Server Error"}, status_code=self._faults.pop(0))
+        fault = self._faults.take("github", f"{request.method} {request.url.path}")
+        if fault is not None and fault.kind == "error":
+            return JSONResponse({"message": "Server Error"}, status_code=fault.status)
+        if fault is not None:
+            await asyncio.sleep(fault.seconds)
         api = request.url.path.startswith("/repos/")
         if api and request.method != "GET" and not request.headers.get("authorization"):
             return JSONResponse({"message": "Requires authentication"}, status_code=401)

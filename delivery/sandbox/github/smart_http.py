@@ -16,7 +16,7 @@ class SmartHttp:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def __call__(self, request: Request) -> Response:
+    async def serve(self, request: Request) -> Response:
         """Hand one request to git."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),

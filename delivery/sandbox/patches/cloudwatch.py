@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from moto.cloudwatch.responses import CloudWatchResponse
@@ -19,13 +20,15 @@ class ValidationError(ServiceException):
 
 
 def measure_from(store: MetricStore) -> None:
-    """GetMetricData and GetMetricStatistics answer AWS/ApplicationELB and AWS/ECS from `store`.
+    """GetMetricData and GetMetricStatistics answer AWS/ApplicationELB and AWS/ECS from `store`."""
+    _metric_data(store)
+    _metric_statistics(store)
 
-    moto fails with 500 on percentiles and returns nothing for metric math; the latter is refused here,
-    for an empty answer would be believed.
-    """
+
+def _metric_data(store: MetricStore) -> None:
+    """moto fails with 500 on percentiles and returns nothing for metric math; the latter is refused here,
+    for an empty answer would be believed."""
     ask_moto = CloudWatchResponse.get_metric_data
-    ask_moto_statistics = CloudWatchResponse.get_metric_statistics
 
     def get_metric_data(self: CloudWatchResponse) -> ActionResult:
         params = self._get_params()
@@ -41,14 +44,19 @@ def measure_from(store: MetricStore) -> None:
             raise ValidationError("The sandbox does not mix its own and other namespaces in one call.")
         start, end = _seconds(params["StartTime"]), _seconds(params["EndTime"])
         newest_first = (params.get("ScanBy") or "TimestampDescending") == "TimestampDescending"
-        return ActionResult(
-            {"MetricDataResults": [_result(store, q, start, end, newest_first) for q in ours]}
-        )
+        results = [_result(store, q, start, end, newest_first) for q in ours]
+        return ActionResult({"MetricDataResults": results})
+
+    CloudWatchResponse.get_metric_data = get_metric_data  # type: ignore[method-assign]
+
+
+def _metric_statistics(store: MetricStore) -> None:
+    ask_moto = CloudWatchResponse.get_metric_statistics
 
     def get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
         namespace = self._get_param("Namespace")
         if not store.knows(namespace):
-            return ask_moto_statistics(self)
+            return ask_moto(self)
         metric, period = self._get_param("MetricName"), self._get_int_param("Period")
         dimensions = {d["Name"]: d["Value"] for d in self._get_param("Dimensions", [])}
         span = _seconds(self._get_param("StartTime")), _seconds(self._get_param("EndTime"))
@@ -58,7 +66,6 @@ def measure_from(store: MetricStore) -> None:
                 points.setdefault(at, {"Timestamp": datetime.fromtimestamp(at, UTC)})[statistic] = value
         return ActionResult({"Label": metric, "Datapoints": list(points.values())})
 
-    CloudWatchResponse.get_metric_data = get_metric_data  # type: ignore[method-assign]
     CloudWatchResponse.get_metric_statistics = get_metric_statistics  # type: ignore[method-assign]
 
 
@@ -81,8 +88,7 @@ def _changes(alarm: Any) -> list[tuple[str, str, str, datetime]]:
     """`(from, to, reason, when)`; moto keeps each state that was left, the newest is on the alarm."""
     states = [(e[3], e[1], e[4]) for e in alarm.history]
     states.append((alarm.state_value, alarm.state_reason, alarm.state_updated_timestamp))
-    pairs = zip(states, states[1:], strict=False)
-    return [(old[0], new[0], new[1], new[2]) for old, new in pairs]
+    return [(old[0], new[0], new[1], new[2]) for old, new in pairwise(states)]
 
 
 def _history_item(alarm: Any, before: str, after: str, reason: str, at: datetime) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import InvalidParameterException
-from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.models import EC2ContainerServiceBackend, Service
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from delivery.sandbox.ecs.model import Task
@@ -44,7 +44,8 @@ def _kept(response: EC2ContainerServiceResponse, service: Any, scheduler: Schedu
     for parameter, attribute in _KEPT.items():
         value = response._get_param(parameter)
         if value is not None:
-            setattr(service, attribute, value)
+            kept = getattr(service, attribute, None)
+            setattr(service, attribute, {**kept, **value} if isinstance(kept, dict) else value)
     if service.task_definition:
         found = response.ecs_backend.describe_task_definition(service.task_definition)
         service.task_definition = found.arn
@@ -52,8 +53,20 @@ def _kept(response: EC2ContainerServiceResponse, service: Any, scheduler: Schedu
     return ActionResult({"service": service})
 
 
-def _result(answer: ActionResult) -> dict[str, Any]:
-    return dict(answer.result)
+def _result(answer: ActionResult) -> Any:
+    return answer.result
+
+
+def default_security_groups() -> None:
+    """`securityGroups` may be left out of awsvpcConfiguration; moto fails with a KeyError then."""
+    validate = Service._validate_network
+
+    def with_default(self: Service, config: dict[str, Any]) -> dict[str, Any]:
+        for network in config.values():
+            network.setdefault("securityGroups", [])
+        return dict(validate(self, config))
+
+    Service._validate_network = with_default  # type: ignore[method-assign,assignment]
 
 
 def containers_without_memory() -> None:
@@ -68,7 +81,7 @@ def containers_without_memory() -> None:
 
 
 def real_tasks(scheduler: Scheduler) -> None:
-    """ListTasks is empty in moto and its tasks have no containers: show and move the runtime's."""
+    """ListTasks is empty in moto and its tasks have no containers: show the runtime's."""
 
     def list_tasks(self: EC2ContainerServiceResponse) -> ActionResult:
         wanted = (self._get_param("desiredStatus") or "RUNNING").upper()
@@ -92,6 +105,13 @@ def real_tasks(scheduler: Scheduler) -> None:
             {"tasks": [by_id[n].describe() for n in asked if n in by_id], "failures": missing}
         )
 
+    for method in (list_tasks, describe_tasks):
+        setattr(EC2ContainerServiceResponse, method.__name__, method)
+
+
+def moving_tasks(scheduler: Scheduler) -> None:
+    """RunTask and StopTask start and stop containers."""
+
     def run_task(self: EC2ContainerServiceResponse) -> ActionResult:
         cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
         definition = self.ecs_backend.describe_task_definition(self._get_param("taskDefinition"))
@@ -111,7 +131,7 @@ def real_tasks(scheduler: Scheduler) -> None:
         scheduler.stop(task, "UserInitiated", self._get_param("reason") or "Task stopped by user")
         return ActionResult({"task": task.describe()})
 
-    for method in (list_tasks, describe_tasks, run_task, stop_task):
+    for method in (run_task, stop_task):
         setattr(EC2ContainerServiceResponse, method.__name__, method)
 
 

@@ -11,13 +11,19 @@ from delivery.sandbox.elb.targets import Targets
 
 
 def own_addresses(prefix: str) -> None:
-    """CreateLoadBalancer gives `<prefix>.<n>` as the DNS name: listeners can then have their real ports."""
+    """CreateLoadBalancer gives `<prefix>.<n>` as the DNS name: listeners can then have their real ports.
+
+    Addresses are given out in turn, for a name is not given to another load balancer in AWS either.
+    """
     create = ELBv2Backend.create_load_balancer
+    last = [0]
 
     def create_load_balancer(self: ELBv2Backend, *args: Any, **kwargs: Any) -> Any:
         made = create(self, *args, **kwargs)
         taken = {lb.dns_name for lb in self.load_balancers.values()}
-        made.dns_name = next(a for a in (f"{prefix}.{n}" for n in range(1, 255)) if a not in taken)
+        turn = [(last[0] + step) % 254 + 1 for step in range(254)]
+        last[0] = next(n for n in turn if f"{prefix}.{n}" not in taken)
+        made.dns_name = f"{prefix}.{last[0]}"
         return made
 
     ELBv2Backend.create_load_balancer = create_load_balancer  # type: ignore[method-assign]

@@ -71,6 +71,43 @@ data "aws_iam_policy_document" "deploy" {
       }
     }
   }
+  # Looking a zone up by its name and waiting for a change cannot be scoped to a zone.
+  dynamic "statement" {
+    for_each = var.hosted_zone_id == null ? [] : [var.hosted_zone_id]
+    content {
+      sid       = "Zone"
+      actions   = ["route53:ListHostedZonesByName", "route53:ListResourceRecordSets", "route53:GetChange"]
+      resources = ["*"]
+    }
+  }
+  # The key is known by its alias, however the request names it.
+  statement {
+    sid       = "Sign"
+    actions   = ["kms:Sign", "kms:Verify"]
+    resources = ["*"]
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "kms:ResourceAliases"
+      values   = [var.signing_key_alias]
+    }
+  }
+  # Without ListBucket S3 answers 403 for a document that does not exist yet.
+  dynamic "statement" {
+    for_each = var.bucket == null ? [] : [var.bucket]
+    content {
+      sid       = "Bucket"
+      actions   = ["s3:ListBucket"]
+      resources = ["arn:aws:s3:::${statement.value}"]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.bucket == null ? [] : [var.bucket]
+    content {
+      sid       = "Ledger"
+      actions   = ["s3:GetObject", "s3:PutObject"]
+      resources = ["arn:aws:s3:::${statement.value}/ledger/*", "arn:aws:s3:::${statement.value}/artifacts/*"]
+    }
+  }
   statement {
     sid       = "Health"
     actions   = ["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "logs:FilterLogEvents", "logs:GetLogEvents"]

@@ -17,3 +17,13 @@ variable "record_name" {
   type    = string
   default = null
 }
+variable "signing_key_alias" {
+  description = "Name of the KMS key that signs images (stack bootstrap)."
+  type        = string
+  default     = "alias/delivery-signing"
+}
+variable "bucket" {
+  description = "The installation's bucket: ledger and artifacts (stack bootstrap); null: no access to it."
+  type        = string
+  default     = null
+}

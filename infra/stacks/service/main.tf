@@ -76,4 +76,6 @@ module "deploy_role" {
   topic_arn          = module.observability.topic_arn
   hosted_zone_id     = module.service.deploy_contract.hosted_zone_id
   record_name        = var.record_name
+  signing_key_alias  = var.signing_key_alias
+  bucket             = var.bucket
 }

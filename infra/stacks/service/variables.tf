@@ -20,6 +20,16 @@ variable "control_plane_role_arns" {
   type        = list(string)
   default     = []
 }
+variable "signing_key_alias" {
+  description = "Name of the KMS key that signs images (stack bootstrap); the deploy role may use it."
+  type        = string
+  default     = "alias/delivery-signing"
+}
+variable "bucket" {
+  description = "The installation's bucket (stack bootstrap); the deploy role reads and writes its ledger."
+  type        = string
+  default     = null
+}
 variable "health_check" {
   description = "How the load balancer decides that a target is healthy; seconds and counts."
   type = object({

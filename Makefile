@@ -1,0 +1,31 @@
+# `make demo` and `make test` set up what is missing first; a second run of either needs no network.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Ours before the machine's; Debian keeps haproxy in sbin, which is not on everybody's PATH.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+RUN := @scripts/with-docker.sh
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint bench clean
+
+help: ## What there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
+
+setup: ## Make this machine ready: packages, Docker, Terraform, the virtual environment
+	@scripts/setup.sh
+
+demo: setup ## Tell the story on the sandbox; ONCE=1 ends after it
+	$(RUN) delivery demo $(if $(ONCE),--once)
+
+test: lint ## Everything: ruff, mypy, and all tests, on the sandbox too
+	$(RUN) pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup ## Ruff and mypy
+	@ruff check . && ruff format --check . && mypy
+
+bench: setup ## Measure, side by side with the plain serial script
+	$(RUN) python -m delivery_tests.bench
+
+clean: ## Stop and remove everything of ours but the installed tools
+	@scripts/clean.sh

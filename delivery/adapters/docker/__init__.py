@@ -1,0 +1,1 @@
+"""Docker: gates in hardened containers, images built from a folder."""

@@ -1,0 +1,1 @@
+"""Two ECS services as the slots of one delivery target: what runs there, and who gets the traffic."""

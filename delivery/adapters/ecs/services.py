@@ -1,0 +1,122 @@
+"""The two ECS services behind the slots: described together, updated one at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from delivery.adapters.aws.errors import translated
+from delivery.adapters.aws.session import Aws
+from delivery.core.infra import DeployContract
+from delivery.core.release import Slot
+from delivery.errors import NotFoundError
+
+Service = dict[str, Any]
+Deployment = dict[str, Any]
+
+#: How ECS says in `rolloutStateReason` that a deployment is a way back, by circuit breaker or alarm.
+_BACK = re.compile(r"roll(ing|ed) back", re.IGNORECASE)
+
+
+class Services:
+    """Reads and updates the services of one environment."""
+
+    def __init__(self, aws: Aws, contract: DeployContract) -> None:
+        self._aws, self._contract = aws, contract
+
+    def describe(self) -> dict[Slot, Service]:
+        """Both services in one call; NotFoundError when one is missing or deleted."""
+        names = {slot: self._contract.services[slot] for slot in Slot}
+        what = f"The ECS services of {self._contract.service} could not be read"
+        with translated(what):
+            answer = self._aws.client("ecs").describe_services(
+                cluster=self._contract.cluster, services=list(names.values())
+            )
+        found = {s["serviceName"]: s for s in answer["services"] if s.get("status") != "INACTIVE"}
+        missing = [name for name in names.values() if name not in found]
+        if missing:
+            why = f"{missing[0]} does not exist in cluster {self._contract.cluster}"
+            raise NotFoundError(what, why, "Rerun the asset `infrastructure`.")
+        return {slot: found[name] for slot, name in names.items()}
+
+    def update(self, slot: Slot, change: Mapping[str, Any]) -> None:
+        """Ask for another revision or count; what is not named stays as it is."""
+        name = self._contract.services[slot]
+        with translated(f"The ECS service {name} could not be updated"):
+            self._aws.client("ecs").update_service(cluster=self._contract.cluster, service=name, **change)
+
+
+def launch_change(service: Service, revision: str, count: int) -> dict[str, Any]:
+    """What UpdateService must change so that `revision` runs with at least `count` tasks; empty: nothing.
+
+    The count is only ever raised: autoscaling owns it. Starting from nothing, and starting again what the
+    circuit breaker gave up, is a new deployment: with a fresh count of failures, and ECS starts no tasks
+    for one it gave up.
+    """
+    present, same = primary(service), service["taskDefinition"] == revision
+    change: dict[str, Any] = {}
+    if not same:
+        change["taskDefinition"] = revision
+    if int(service["desiredCount"]) < count:
+        change["desiredCount"] = count
+    if same and (int(service["desiredCount"]) == 0 or gave_up(present)):
+        change["forceNewDeployment"] = True
+    return change
+
+
+def primary(service: Service) -> Deployment:
+    """The present deployment."""
+    deployments = service.get("deployments") or []
+    found = next((d for d in deployments if d.get("status") == "PRIMARY"), None)
+    if found is None:
+        raise NotFoundError(
+            f"The ECS service {service['serviceName']} cannot be read", "it has no primary deployment",
+            "Its deployment controller must be ECS.",
+        )  # fmt: skip
+    return found
+
+
+def gave_up(deployment: Deployment) -> bool:
+    """The circuit breaker stopped this deployment."""
+    return deployment.get("rolloutState") == "FAILED"
+
+
+def returns(deployment: Deployment) -> bool:
+    """ECS made this deployment by itself, to put the previous revision back."""
+    return bool(_BACK.search(deployment.get("rolloutStateReason") or ""))
+
+
+def decisive(service: Service) -> Deployment:
+    """The deployment whose tasks tell how the launch went: the one ECS gave up when it is going back."""
+    present = primary(service)
+    if not returns(present):
+        return present
+    failed = [d for d in service["deployments"] if d is not present and gave_up(d)]
+    return max(failed, key=lambda d: d["createdAt"], default=present)
+
+
+def completed(service: Service) -> bool:
+    """The present deployment arrived: every task of the service is one of its revision."""
+    return primary(service).get("rolloutState") == "COMPLETED"
+
+
+def settled(service: Service) -> bool:
+    """One deployment, completed, everything running that is wanted."""
+    counted = int(service["runningCount"]) == int(service["desiredCount"])
+    return len(service["deployments"]) == 1 and completed(service) and counted
+
+
+def complaint(service: Service) -> str:
+    """What ECS says when not all is well: the deployment's reason, else the newest event since it began."""
+    present, bad = primary(service), decisive(service)
+    if gave_up(bad) or returns(present):
+        return str(bad.get("rolloutStateReason") or "")
+    if int(service["runningCount"]) >= int(service["desiredCount"]):
+        return ""
+    told = [
+        e["message"]
+        for e in service.get("events") or ()
+        if e["createdAt"] >= present["createdAt"] and re.search(r"unable|fail|stopped|error", e["message"])
+    ]
+    return str(told[0]) if told else ""

@@ -1,0 +1,143 @@
+"""From what users write to what core reads. Defaults are core's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from delivery.catalog.models.base import seconds
+from delivery.catalog.models.environment import EnvironmentModel, LimitsModel, ProbeModel, StrategyModel
+from delivery.catalog.models.health import METRICS, HealthModel, TriggerModel
+from delivery.catalog.models.quality import GateModel, QualityModel, megabytes
+from delivery.catalog.models.service import ServiceModel
+from delivery.catalog.models.source import TerraformModel
+from delivery.core.analysis import DEFAULT_RULES, Rule
+from delivery.core.rollout import Limits
+from delivery.core.service import (
+    DnsSpec,
+    EnvironmentSpec,
+    GateSpec,
+    ImageSpec,
+    ProbeSpec,
+    PromotionSpec,
+    RepositorySpec,
+    ServiceSpec,
+    TerraformSpec,
+)
+from delivery.core.strategy import BlueGreen, Canary, Rolling, Strategy
+
+
+def to_spec(model: ServiceModel, name: str) -> ServiceSpec:
+    """The service of that name as core sees it."""
+    image = model.image
+    return ServiceSpec(
+        name=name,
+        repository=RepositorySpec(
+            model.repository.github, model.repository.branch, tuple(model.repository.paths)
+        ),
+        gates=tuple(_gate(key, gate, model.quality) for key, gate in model.quality.gates.items()),
+        coverage_minimum=model.quality.coverage.minimum if model.quality.coverage else None,
+        image=ImageSpec(
+            image.context, image.dockerfile, dict(image.build_args), image.repository, image.scan.fail_on
+        ),
+        registry=_terraform(model.registry) if model.registry else None,
+        environments=tuple(_environment(key, each) for key, each in model.environments.items()),
+        owners=tuple(model.owners),
+        keep_partitions=model.keep_partitions,
+    )
+
+
+def _gate(name: str, gate: GateModel, quality: QualityModel) -> GateSpec:
+    given: dict[str, Any] = _given(gate, timeout="timeout")
+    if gate.memory:
+        given["memory_mb"] = megabytes(gate.memory)
+    return GateSpec(
+        name=name,
+        command=tuple(gate.run),
+        image=gate.image or quality.image,
+        junit=gate.junit,
+        coverage=gate.coverage,
+        sarif=gate.sarif,
+        environment=dict(gate.environment),
+        **given,
+    )
+
+
+def _terraform(model: TerraformModel) -> TerraformSpec:
+    return TerraformSpec(
+        model.stack, tuple(model.vars), model.backend, **_given(model, plan_max_age="plan_max_age")
+    )
+
+
+def _environment(name: str, model: EnvironmentModel) -> EnvironmentSpec:
+    after = model.after
+    return EnvironmentSpec(
+        name=name,
+        terraform=_terraform(model.terraform),
+        strategy=_strategy(model.strategy),
+        rules=_rules(model.health),
+        probe=_probe(model.probe) if model.probe else None,
+        limits=_limits(model.limits),
+        dns=DnsSpec(model.dns.zone, model.dns.record) if model.dns else None,
+        notify=tuple(model.notify),
+        after=PromotionSpec(
+            after.environment,
+            approvals=after.approvals,
+            windows=tuple(after.windows),
+            **_given(after, soak="soak"),
+        )
+        if after
+        else None,
+        variables=dict(model.variables),
+    )
+
+
+def _strategy(model: StrategyModel) -> Strategy:
+    if model.canary:
+        steps: dict[str, Any] = {"steps": tuple(model.canary.steps)} if model.canary.steps else {}
+        return Canary(**steps, **_given(model.canary, analyze_for="analyze_for", bake="bake"))
+    if model.blue_green:
+        return BlueGreen(**_given(model.blue_green, bake="bake", preview_for="preview_for"))
+    return Rolling(**_given(model.rolling, bake="bake")) if model.rolling else Rolling()
+
+
+def _rules(health: HealthModel | None) -> tuple[Rule, ...]:
+    return tuple(map(_rule, health.rollback_triggers)) if health else DEFAULT_RULES
+
+
+def _rule(trigger: TriggerModel) -> Rule:
+    usual = METRICS[trigger.metric]
+    per = seconds(trigger.per)
+    above = trigger.threshold is not None
+    return Rule(
+        name=trigger.name or usual.name,
+        metric=trigger.metric,
+        statistic=trigger.statistic or usual.statistic,
+        comparison=">" if above else "<",
+        threshold=float(trigger.threshold if trigger.threshold is not None else trigger.below or 0),
+        per=per,
+        duration=seconds(trigger.for_) if trigger.for_ else max(per, usual.duration),
+        no_data=trigger.no_data or usual.no_data,
+        dry_run=trigger.dry_run,
+    )
+
+
+def _probe(model: ProbeModel) -> ProbeSpec:
+    return ProbeSpec(model.path, model.requests, **_given(model, timeout="timeout"))
+
+
+def _limits(model: LimitsModel) -> Limits:
+    times = ("launch_timeout", "shift_timeout", "inconclusive_timeout", "tick")
+    counts = {
+        name: value
+        for name in ("error_budget", "failed_tasks")
+        if (value := getattr(model, name)) is not None
+    }
+    return Limits(**_given(model, **dict(zip(times, times, strict=True))), **counts)
+
+
+def _given(model: BaseModel, **durations: str) -> dict[str, Any]:
+    """The durations that were written, in seconds, by core's name for them."""
+    written = {field: getattr(model, name) for field, name in durations.items()}
+    return {field: seconds(text) for field, text in written.items() if text is not None}

@@ -1,0 +1,1 @@
+"""What users write, as pydantic models: one module per part of the file."""

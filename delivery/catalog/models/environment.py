@@ -1,0 +1,131 @@
+"""One environment: its infrastructure, how traffic moves, what it waits for, and who is told."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from delivery.catalog.models.base import (
+    REFERENCE,
+    Duration,
+    EnvironmentName,
+    PositiveDuration,
+    Strict,
+    off_or_given,
+)
+from delivery.catalog.models.health import HealthModel
+from delivery.catalog.models.source import TerraformModel
+from delivery.core.promotion import Window
+from delivery.core.strategy import Canary
+
+_HOST = r"^([a-z0-9_]([a-z0-9_-]*[a-z0-9])?)(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*$"
+
+
+class RollingModel(Strict):
+    """The running slot is updated in place, under ECS's deployment circuit breaker."""
+
+    bake: Duration | None = None
+
+
+class BlueGreenModel(Strict):
+    """The candidate at full size, checked through the preview rule, then all traffic at once."""
+
+    bake: Duration | None = None
+    preview_for: Duration | None = None
+
+
+def _rising(steps: list[int]) -> list[int]:
+    Canary(tuple(steps))  # core knows the rule and says what is wrong
+    return steps
+
+
+class CanaryModel(Strict):
+    """Rising shares of the traffic, each analysed before the next."""
+
+    steps: Annotated[list[int], AfterValidator(_rising)] | None = None
+    analyze_for: PositiveDuration | None = None
+    bake: Duration | None = None
+
+
+class StrategyModel(Strict):
+    """Exactly one of the three."""
+
+    rolling: RollingModel | None = None
+    blue_green: BlueGreenModel | None = None
+    canary: CanaryModel | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            value = {name: {} if part is None else part for name, part in value.items()}
+            known = [name for name in value if name in cls.model_fields]
+            if len(known) != 1:
+                names = ", ".join(cls.model_fields)
+                raise ValueError(f"needs exactly one of {names}, and has {', '.join(known) or 'none'}")
+        return value
+
+
+def _window(text: str) -> str:
+    Window.parse(text)
+    return text
+
+
+class AfterModel(Strict):
+    """What must be true in another environment first."""
+
+    environment: EnvironmentName
+    soak: Duration | None = None
+    approvals: int = Field(0, ge=0)
+    windows: list[Annotated[str, AfterValidator(_window)]] = []
+
+
+class ProbeModel(Strict):
+    """Requests sent to the candidate through the preview rule at each judgement."""
+
+    path: str = Field("/", pattern=r"^/")
+    requests: int = Field(5, ge=1, le=100)
+    timeout: PositiveDuration | None = None
+
+
+class LimitsModel(Strict):
+    """How long to wait before an answer is an answer; what is left out has the usual value."""
+
+    launch_timeout: PositiveDuration | None = None
+    shift_timeout: PositiveDuration | None = None
+    inconclusive_timeout: PositiveDuration | None = None
+    tick: PositiveDuration | None = None
+    error_budget: int | None = Field(None, ge=0)
+    failed_tasks: int | None = Field(None, ge=1)
+
+
+class DnsModel(Strict):
+    """The record of a Route53 zone that names the healthy release's load balancer."""
+
+    zone: Annotated[str, Field(pattern=_HOST)]
+    record: Annotated[str, Field(pattern=rf"{_HOST}|^@$", description="A name in the zone; `@` is the zone.")]
+
+
+def _route(text: str) -> str:
+    if not (REFERENCE.fullmatch(text) or re.match(r"[a-z][a-z0-9+.-]*://", text)):
+        # The value is not repeated: it may be a token.
+        raise ValueError("must be a URL such as sns://… or slack://…, or {{ env.NAME }}")
+    return text
+
+
+class EnvironmentModel(Strict):
+    """One environment of a service."""
+
+    terraform: TerraformModel
+    strategy: StrategyModel
+    after: AfterModel | None = None
+    health: HealthModel | None = None
+    probe: Annotated[
+        ProbeModel | None, BeforeValidator(off_or_given, json_schema_input_type=ProbeModel | bool)
+    ] = ProbeModel()
+    limits: LimitsModel = LimitsModel()
+    dns: DnsModel | None = None
+    notify: list[Annotated[str, AfterValidator(_route)]] = []
+    variables: dict[str, str] = {}

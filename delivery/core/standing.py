@@ -1,0 +1,96 @@
+"""Which release of a commit is meant in an environment, and how it stands there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from delivery.core.analysis import Verdict
+from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord, Restoration
+from delivery.core.release import Release
+from delivery.core.rollout import Rollout, RolloutPhase
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A release judged bad: since when, why, and whether it was live then (`late`) or still on its way."""
+
+    release: Release
+    at: datetime
+    reason: str
+    verdict: Verdict | None
+    late: bool
+
+
+def subject(record: LedgerRecord, sha: str) -> Release | None:
+    """The release of this commit that is spoken of: on its way, else live, else the newest one recorded."""
+    rollout, live = record.rollout, record.live
+    moving = rollout is not None and rollout.release.commit == sha
+    if rollout is not None and moving and rollout.kind == "deploy" and not handled(record, rollout):
+        return rollout.release
+    if live is not None and live.commit == sha:
+        return live
+    if rollout is not None and moving:
+        return rollout.release
+    return next((r.release for r in reversed(record.releases) if r.release.commit == sha), None)
+
+
+def handled(record: LedgerRecord, rollout: Rollout) -> bool:
+    """Whether everything that follows from an ended rollout was done: made live, or taken back.
+
+    Nothing follows from one that was given up without a judgement.
+    """
+    if rollout.phase is RolloutPhase.SUCCEEDED:
+        return record.live is not None and record.live.id == rollout.release.id
+    if rollout.phase is not RolloutPhase.ABORTED:
+        return False
+    verdict = rollout.verdict if rollout.condemned else None
+    return verdict is None or settled_since(record, rollout.release.id, verdict.judged_at) is not None
+
+
+def settled_since(record: LedgerRecord, release_id: str, moment: datetime) -> Restoration | None:
+    """The restoration away from a release that ended, or was refused, at `moment` or later."""
+    found = record.restoration_of(release_id)
+    if found is None or found.finished_at is None or found.finished_at < moment:
+        return None
+    return found
+
+
+def failing(record: LedgerRecord, release: Release) -> Failing | None:
+    """Why this release counts as bad here, if it does: a condemned rollout, or its newest record says so."""
+    rollout = record.rollout
+    if rollout is not None and rollout.release.id == release.id and rollout.kind == "deploy":
+        verdict = rollout.verdict
+        ended = rollout.phase is RolloutPhase.ABORTED
+        if ended and rollout.condemned and verdict is not None:
+            return Failing(release, verdict.judged_at, rollout.reason, verdict, late=False)
+    entry = newest_failure(record, release)
+    if entry is None or _deployed_since(record, release, entry):
+        return None
+    at = entry.verdict.judged_at if entry.verdict else entry.at
+    return Failing(release, at, entry.reason, entry.verdict, late=_was_verified(record, release))
+
+
+def open_restoration(record: LedgerRecord) -> Restoration | None:
+    """The rollback that was begun and has not ended."""
+    return next((r for r in reversed(record.restorations) if r.finished_at is None), None)
+
+
+def newest_failure(record: LedgerRecord, release: Release) -> ReleaseRecord | None:
+    """The newest record of the release, if it says that it failed."""
+    entry = record.record_of(release.id)
+    return entry if entry is not None and entry.outcome is Outcome.FAILED else None
+
+
+def _deployed_since(record: LedgerRecord, release: Release, failure: ReleaseRecord) -> bool:
+    """A person let the release try again: an earlier failure no longer speaks of it."""
+    rollout = record.rollout
+    ours = rollout is not None and rollout.kind == "deploy" and rollout.release.id == release.id
+    return rollout is not None and ours and failure.at <= rollout.started_at
+
+
+def _was_verified(record: LedgerRecord, release: Release) -> bool:
+    if record.live is not None and record.live.id == release.id:
+        return True
+    good = (Outcome.VERIFIED, Outcome.SUPERSEDED)
+    return any(r.release.id == release.id and r.outcome in good for r in record.releases)

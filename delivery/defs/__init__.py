@@ -1,0 +1,1 @@
+"""The services of this installation, one folder each with a defs.yaml."""

@@ -1,0 +1,76 @@
+"""What a person decides: go on, give up, hold, lift, approve. Each is one conditional write."""
+
+from __future__ import annotations
+
+from delivery.core import journal
+from delivery.core.ledger import Hold, LedgerRecord
+from delivery.core.rollout import Rollout, RolloutPhase, give_up, resume
+from delivery.errors import NotFoundError, RefusedError
+from delivery.flows.operation import Operation
+from delivery.flows.records import change
+
+
+def continue_rollout(op: Operation, environment: str) -> Rollout:
+    """Let a paused rollout go on; `deploy` or the backstop drives it. RefusedError if it is not paused."""
+
+    def resumed(record: LedgerRecord) -> LedgerRecord:
+        rollout = _in_flight(record)
+        if rollout.phase is not RolloutPhase.PAUSED:
+            what = f"The rollout of {rollout.release.id} was not continued"
+            raise RefusedError(what, f"it is {rollout.phase.lower()}, not paused", "Nothing to do.")
+        return journal.put_rollout(record, resume(rollout, op.world.clock.now()))
+
+    return _in_flight(change(op, environment, resumed))
+
+
+def abort_rollout(op: Operation, environment: str, reason: str) -> Rollout:
+    """Give an unfinished rollout up: its traffic is returned, nothing is said of its release."""
+
+    def given_up(record: LedgerRecord) -> LedgerRecord:
+        rollout = _in_flight(record)
+        if rollout.phase is RolloutPhase.ABORTING:
+            return record
+        why = f"{reason} ({op.holder})"
+        return journal.put_rollout(record, give_up(rollout, why, op.world.clock.now()))
+
+    return _in_flight(change(op, environment, given_up))
+
+
+def hold(op: Operation, environment: str, reason: str) -> LedgerRecord:
+    """Make deployments to this environment wait until the hold is lifted."""
+    now = op.world.clock.now()
+    return change(op, environment, lambda r: journal.impose_hold(r, Hold(reason, now, op.holder)))
+
+
+def lift_hold(op: Operation, environment: str) -> LedgerRecord:
+    """Let deployments to this environment go on."""
+    return change(op, environment, journal.lift_hold)
+
+
+def lift_quarantine(op: Operation, environment: str, digest: str) -> LedgerRecord:
+    """Allow a digest again; NotFoundError if it is not in quarantine."""
+
+    def lifted(record: LedgerRecord) -> LedgerRecord:
+        if record.quarantined(digest) is None:
+            held = ", ".join(q.digest for q in record.quarantine) or "nothing"
+            raise NotFoundError(f"{digest} is not in quarantine", f"{held} is", "Name one of these.")
+        return journal.lift_quarantine(record, digest)
+
+    lifted_record = change(op, environment, lifted)
+    op.progress(f"{op.holder} lifted the quarantine of {digest} in {environment}")
+    return lifted_record
+
+
+def approve(op: Operation, environment: str, commit: str, by: str) -> LedgerRecord:
+    """Record one person's approval of a commit for this environment."""
+    now = op.world.clock.now()
+    return change(op, environment, lambda r: journal.approve(r, commit, by, now))
+
+
+def _in_flight(record: LedgerRecord) -> Rollout:
+    if record.in_flight is None:
+        raise NotFoundError(
+            f"{record.service} {record.environment} has no unfinished rollout", "nothing is on its way",
+            "Look at the asset `deployment`.",
+        )  # fmt: skip
+    return record.in_flight

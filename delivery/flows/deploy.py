@@ -1,0 +1,145 @@
+"""Deploy one commit to one environment: begin its rollout, or go on with the one in the ledger."""
+
+from __future__ import annotations
+
+from delivery.core import journal
+from delivery.core.ledger import LedgerRecord
+from delivery.core.release import Release
+from delivery.core.rollout import Rollout, RolloutPhase, begin, give_up
+from delivery.core.standing import handled
+from delivery.core.target import TargetState
+from delivery.errors import DeliveryError, RefusedError
+from delivery.flows import keys, telling
+from delivery.flows.deployable import check_image, check_ledger, release_for
+from delivery.flows.driving import drive, take_over
+from delivery.flows.operation import Operation, contract_of
+from delivery.flows.restoring import condemned_record, finish_open
+from delivery.flows.session import Session, lock, patiently
+
+
+def deploy(op: Operation, environment: str, sha: str) -> Rollout:
+    """Carry this commit's release to all of the traffic, or back.
+
+    Returns the rollout when it SUCCEEDED or ABORTED, at once when it already had. RefusedError: a rule says
+    no, or the rollout is paused and a person has to look. LockHeldError: somebody else deploys here. Called
+    again after a kill, it goes on where the ledger says.
+    """
+    try:
+        ended = _deploy(op, environment, sha)
+    except DeliveryError as error:
+        telling.status(op, sha, "error", f"{error.what}: {error.why}", environment)
+        raise
+    op.world.artifacts.save(keys.of_environment(op.service.name, sha, environment, "deployment"), ended)
+    return ended
+
+
+def _deploy(op: Operation, environment: str, sha: str) -> Rollout:
+    record = op.record(environment)
+    release, pushed = release_for(op, record, sha)
+    ended = _ended(op, record, release)
+    if ended is None:
+        if not _in_flight(record, release):
+            check_ledger(op, record, release)
+            check_image(op, release, pushed)
+        ended = _under_lock(op, environment, release)
+    return ended
+
+
+def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
+    with lock(op, environment) as session:
+        if _in_flight(session.record, release):
+            refuse_paused(session.record)
+            ended = take_over(session)
+        else:
+            settle(session, f"superseded by {release.id}")
+            known = _ended(op, session.record, release)
+            if known is not None:
+                return known
+            check_ledger(op, session.record, release)
+            _begin(session, release)
+            ended = drive(session)
+        if ended.phase is RolloutPhase.PAUSED:
+            title = f"{op.service.name} {environment}: the rollout of {release.id} is paused"
+            telling.notice(op, "paused", environment, title, ended.reason)
+        refuse_paused(session.record)
+        return ended
+
+
+def settle(session: Session, why: str) -> None:
+    """Bring what another deployer left in flight to its end: finish a restoration, give a rollout up.
+
+    A paused rollout is left to the person it waits for: RefusedError.
+    """
+    rollout = session.record.in_flight
+    if rollout is None:
+        return
+    refuse_paused(session.record)
+    if rollout.kind == "restore":
+        session.op.progress(f"finishing the rollback to {rollout.release.id} first")
+        finish_open(session)
+        return
+    session.op.progress(f"giving up the unfinished rollout of {rollout.release.id}: {why}")
+    if rollout.phase is RolloutPhase.PROGRESSING:
+        session.move(rollout, give_up(rollout, why, session.now()))
+    take_over(session)
+    refuse_paused(session.record)
+
+
+def refuse_paused(record: LedgerRecord) -> None:
+    """RefusedError while the rollout in the ledger waits for a person."""
+    rollout = record.rollout
+    if rollout is None or rollout.phase is not RolloutPhase.PAUSED:
+        return
+    name = f"{record.service} {record.environment}"
+    raise RefusedError(
+        f"The rollout of {rollout.release.id} in {record.environment} is paused",
+        rollout.reason,
+        f"Look, then `delivery continue {name}` or `delivery abort {name}`.",
+    )
+
+
+def _in_flight(record: LedgerRecord, release: Release) -> bool:
+    rollout = record.in_flight
+    return rollout is not None and rollout.release.id == release.id and rollout.kind == "deploy"
+
+
+def _ended(op: Operation, record: LedgerRecord, release: Release) -> Rollout | None:
+    """This release's rollout, if it is over and nothing has to be done again.
+
+    Over is: all steps passed, or judged bad with the rollback still to come. What was given up without a
+    judgement, or rolled back and released from quarantine by a person, may begin anew. A live release whose
+    rollout the ledger no longer holds counts only if it is what serves.
+    """
+    rollout = record.rollout
+    if rollout is not None and rollout.release.id == release.id:
+        if rollout.phase is RolloutPhase.SUCCEEDED:
+            return rollout
+        if rollout.phase is RolloutPhase.ABORTED and rollout.condemned and not handled(record, rollout):
+            return rollout
+    if record.live is None or record.live.id != release.id or record.in_flight is not None:
+        return None
+    spec = op.spec(record.environment)
+    seen = patiently(op, spec, op.ports(contract_of(record)).target.observe)
+    slot = seen.slot(seen.stable)
+    if slot.release != release.id or slot.weight != 100 or not slot.serving:
+        op.progress(f"{release.id} is recorded as live, but {slot.release or 'nothing'} serves: deploying it")
+        return None
+    now = op.world.clock.now()
+    return Rollout(
+        release, (), slot.slot, now, now, phase=RolloutPhase.SUCCEEDED, reason="already live", traffic_at=now
+    )
+
+
+def _begin(session: Session, release: Release) -> None:
+    """Write down a new rollout. What the ledger holds of the last one's condemnation is kept first."""
+    op, spec = session.op, session.spec
+    telling.status(op, release.commit, "pending", f"deploying {release.id}", spec.name)
+    seen: TargetState = patiently(op, spec, session.ports.target.observe)
+    now = session.now()
+    rollout = begin(release, spec.strategy, seen, now, spec.limits)
+
+    def change(record: LedgerRecord) -> LedgerRecord:
+        return journal.put_rollout(condemned_record(record, op, now), rollout)
+
+    session.write(change)
+    op.progress(f"{spec.name}: {release.id} goes to {rollout.candidate} by {spec.strategy.kind}")

@@ -1,0 +1,103 @@
+"""The loop that carries a rollout: decide, write it down, do it, sleep until it is worth another look.
+
+It can be killed anywhere. What it decided is in the ledger; what it did is seen at the next look; a successor
+that enters here goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from delivery.core.advance import advance, could_not_look
+from delivery.core.rollout import Decision, Rollout, RolloutPhase, taken_over
+from delivery.core.target import Action
+from delivery.errors import ConflictError, DeliveryError
+from delivery.flows import judgement, telling
+from delivery.flows.session import Session
+
+
+def take_over(session: Session) -> Rollout:
+    """Drive the rollout that another worker left."""
+    rollout = session.record.in_flight
+    if rollout is not None and not rollout.phase.completed:
+        onward = taken_over(rollout, session.op.holder, session.now())
+        session.op.progress(f"{session.spec.name}: taking over the rollout of {rollout.release.id}")
+        session.move(rollout, onward)
+    return drive(session)
+
+
+def drive(session: Session) -> Rollout:
+    """Advance the rollout in the ledger until it needs nothing more: succeeded, aborted or paused."""
+    while True:
+        rollout = session.record.rollout
+        if rollout is None:
+            raise ConflictError(
+                "The rollout was lost", "the ledger holds none any more", "Rerun the asset `deployment`."
+            )
+        if rollout.phase.completed:
+            return rollout
+        decision = _decide(session, rollout)
+        if not session.move(rollout, decision.rollout, acting=bool(decision.actions)):
+            session.op.progress("the rollout was changed by somebody else, looking again")
+            continue
+        _tell(session, rollout, decision)
+        decision = _do(session, decision)
+        if rollout.phase is RolloutPhase.PROGRESSING and decision.rollout.condemned:
+            _tell_return(session, decision.rollout)
+        session.sleep_until(decision.wake_at)
+
+
+def _decide(session: Session, rollout: Rollout) -> Decision:
+    """One look, one judgement, one decision. What cannot be asked says nothing of the release."""
+    op, ports = session.op, session.ports
+    try:
+        seen = ports.target.observe()
+        verdict = judgement.of_step(op.world, session.spec, ports, rollout, seen, session.now())
+    except DeliveryError as error:
+        return could_not_look(rollout, str(error), session.now())
+    return advance(rollout, seen, verdict, session.now())
+
+
+def _do(session: Session, decision: Decision) -> Decision:
+    """Do what was decided and written down. A failed action is looked at again, not forgotten."""
+    problem = _first_problem(session, decision.actions)
+    if problem is None:
+        return decision
+    trouble = could_not_look(decision.rollout, str(problem), session.now(), what="act")
+    if session.move(decision.rollout, trouble.rollout):
+        _tell(session, decision.rollout, trouble)
+    return trouble
+
+
+def _first_problem(session: Session, actions: Sequence[Action]) -> DeliveryError | None:
+    target = session.ports.target
+    for action in actions:
+        try:
+            target.apply(action)
+        except DeliveryError as error:
+            return error
+    return None
+
+
+def _tell(session: Session, before: Rollout, decision: Decision) -> None:
+    """One line of progress for each new line of the story, and for each time we could not look."""
+    after = decision.rollout
+    lines = after.history[len(before.history) :]
+    for line in lines:
+        session.op.progress(f"{session.spec.name} {line.weight} %: {line.message}")
+    if after.errors > before.errors and not lines:
+        session.op.progress(f"{session.spec.name}: {decision.reason}")
+
+
+def _tell_return(session: Session, rollout: Rollout) -> None:
+    """Tell people that the traffic goes back, once the order is given: no chat service delays it."""
+    if rollout.previous is None or rollout.kind == "restore":
+        return
+    telling.notice(
+        session.op,
+        "rollback_started",
+        session.spec.name,
+        f"{session.op.service.name} {session.spec.name}: "
+        f"{rollout.release.id} goes back to {rollout.previous}",
+        rollout.reason,
+    )

@@ -1,0 +1,168 @@
+"""What is measured of a release, put into one verdict. Only what the release itself served is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from delivery.core.analysis import Rule, RuleResult, Series, Verdict, VerdictPhase
+from delivery.core.judging import (
+    judge_alarms,
+    judge_probes,
+    judge_rule,
+    judge_targets,
+    only_fresh,
+    verdict_of,
+)
+from delivery.core.ledger import LedgerRecord
+from delivery.core.release import Slot
+from delivery.core.rollout import Rollout, RolloutPhase
+from delivery.core.service import EnvironmentSpec
+from delivery.core.strategy import Analyze, Bake, CheckPreview
+from delivery.core.target import SlotState, TargetState
+from delivery.ports import EnvironmentPorts, FiringAlarm, World
+
+
+def of_step(
+    world: World,
+    spec: EnvironmentSpec,
+    ports: EnvironmentPorts,
+    rollout: Rollout,
+    seen: TargetState,
+    now: datetime,
+) -> Verdict | None:
+    """The verdict on the candidate at the present step; None where the step is not judged.
+
+    ProviderError when something could not be asked.
+    """
+    slot = seen.slot(rollout.candidate)
+    ours = slot.release == rollout.release.id
+    if rollout.kind == "restore" or rollout.phase is not RolloutPhase.PROGRESSING or not ours:
+        return None
+    match rollout.step:
+        case CheckPreview():
+            if not slot.serving:
+                return None
+            return verdict_of([*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot)], now)
+        case Analyze(seconds=seconds) | Bake(seconds=seconds):
+            over = now >= rollout.entered_at + timedelta(seconds=seconds)
+            results = _rules_of_step(spec, ports, rollout, now, over)
+            since = rollout.traffic_at or rollout.entered_at
+            also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot)]
+            return verdict_of([*results, *also, *alarms(world, ports, slot.slot, since, now)], now)
+        case _:
+            return None
+
+
+def of_live(
+    world: World,
+    spec: EnvironmentSpec,
+    ports: EnvironmentPorts,
+    record: LedgerRecord,
+    seen: TargetState,
+    now: datetime,
+) -> Verdict:
+    """A fresh verdict on the slot that serves: every rule over its own newest span, targets, alarms."""
+    slot = seen.slot(seen.stable)
+    since = judged_until(record)
+    results: list[RuleResult] = []
+    for rule in spec.rules:
+        span = timedelta(seconds=rule.duration + 2 * rule.per)
+        start = max(now - span, since) if since else now - span
+        results += _judged(ports, [rule], slot.slot, start, now)
+    also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot)]
+    return verdict_of([*results, *also, *alarms(world, ports, slot.slot, since, now)], now)
+
+
+def of_targets(
+    world: World,
+    spec: EnvironmentSpec,
+    ports: EnvironmentPorts,
+    record: LedgerRecord,
+    seen: TargetState,
+    now: datetime,
+) -> Verdict:
+    """One more look at what serves, after the rollout: targets and alarms."""
+    slot = seen.slot(seen.stable)
+    fired = alarms(world, ports, slot.slot, judged_until(record), now)
+    return verdict_of([*_targets(spec, slot), *fired], now)
+
+
+def alarms(
+    world: World, ports: EnvironmentPorts, slot: Slot, since: datetime | None, now: datetime
+) -> tuple[RuleResult, ...]:
+    """The slot's alarms; those that fire for what was before `since` are shown but not counted.
+
+    That is one that began before it, and one whose datapoints still reach back before it: a slot without
+    healthy targets is no fault of a release that is only being launched. It counts if it still fires then.
+    An alarm that went back to OK between the two questions has no beginning we know of: it is not counted
+    either, the metrics it watches are.
+    """
+    states = ports.metrics.alarms(slot)
+    if not any(state.startswith("ALARM") for state in states.values()):
+        return ()
+    firing = {alarm.name: alarm for alarm in world.alarms.firing()}
+    ignored = [n for n in states if n not in firing or _of_before(firing[n], since, now)]
+    return judge_alarms(states, ignored)
+
+
+def _of_before(alarm: FiringAlarm, since: datetime | None, now: datetime) -> bool:
+    return since is not None and (alarm.since < since or now - alarm.span < since)
+
+
+def judged_until(record: LedgerRecord) -> datetime | None:
+    """Since when the release that serves has to answer for its alarms: its first traffic, as far as known.
+
+    Of a release whose rollout is no longer in the ledger it is its last verdict: what fired then was judged.
+    """
+    rollout, live = record.rollout, record.live
+    if rollout is not None and rollout.phase is RolloutPhase.SUCCEEDED and rollout.traffic_at is not None:
+        return rollout.traffic_at
+    entry = record.record_of(live.id) if live is not None else None
+    if entry is None:
+        return None
+    return entry.verdict.judged_at if entry.verdict else entry.at
+
+
+def _rules_of_step(
+    spec: EnvironmentSpec, ports: EnvironmentPorts, rollout: Rollout, now: datetime, over: bool
+) -> list[RuleResult]:
+    """The rules over this step, reaching back as far as a streak that began before it could.
+
+    Success needs a sample of this step. "No datapoint is zero" needs requests counted in this step: asked
+    once more, for it alone, when the step's time is over.
+    """
+    rules, slot, entered = spec.rules, rollout.candidate, rollout.entered_at
+    longest = timedelta(seconds=max((r.duration + r.per for r in rules), default=0.0))
+    start = max(rollout.traffic_at or entered, entered - longest)
+    results = _judged(ports, rules, slot, start, now)
+    out = []
+    for rule, result in zip(rules, results, strict=True):
+        fresh = only_fresh(result, rule, entered)
+        if fresh is not result and rule.no_data == "zero" and over:
+            fresh = _judged(ports, [rule], slot, entered, now)[0]
+        out.append(fresh)
+    return out
+
+
+def _judged(
+    ports: EnvironmentPorts, rules: Sequence[Rule], slot: Slot, start: datetime, now: datetime
+) -> list[RuleResult]:
+    series = ports.metrics.read(rules, slot, start, now) if rules else {}
+    return [judge_rule(rule, series.get(rule.name, Series(rule.name)), start, now) for rule in rules]
+
+
+def _targets(spec: EnvironmentSpec, slot: SlotState) -> Iterable[RuleResult]:
+    return (judge_targets(slot, spec.limits.failed_tasks),)
+
+
+def _probes(
+    spec: EnvironmentSpec, ports: EnvironmentPorts, seen: TargetState, slot: Slot
+) -> Iterable[RuleResult]:
+    """Preview requests, if configured and if the preview rule reaches that slot."""
+    if spec.probe is None or seen.preview is not slot:
+        return ()
+    probes = ports.prober.probe(spec.probe.path, spec.probe.requests, spec.probe.timeout)
+    if not probes:
+        return (RuleResult("preview", VerdictPhase.INCONCLUSIVE, "no preview request was sent"),)
+    return (judge_probes(probes),)

@@ -1,0 +1,58 @@
+"""One piece of work on one service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from delivery.core.infra import DeployContract
+from delivery.core.ledger import LedgerRecord
+from delivery.core.service import EnvironmentSpec, ServiceSpec
+from delivery.errors import NotFoundError
+from delivery.ports import EnvironmentPorts, Progress, World
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One piece of work on one service: the world, who asks, and where progress goes.
+
+    `holder` is who acts, for locks and records, e.g. `run 1a2b3c4d` or `person ada`; `url` is a link for
+    people (the Dagster run).
+    """
+
+    world: World
+    service: ServiceSpec
+    holder: str
+    progress: Progress
+    run_id: str = ""
+    url: str = ""
+
+    def spec(self, environment: str) -> EnvironmentSpec:
+        """The environment of that name; NotFoundError if the service has none."""
+        try:
+            return self.service.environment(environment)
+        except KeyError:
+            names = ", ".join(e.name for e in self.service.environments)
+            raise NotFoundError(
+                f"{self.service.name} has no environment {environment}",
+                f"it has {names or 'none'}",
+                "Name one of these.",
+            ) from None
+
+    def record(self, environment: str) -> LedgerRecord:
+        """The environment's ledger now."""
+        return self.world.ledger.load(self.service.name, environment).record
+
+    def ports(self, contract: DeployContract) -> EnvironmentPorts:
+        """Target, metrics and prober of an environment."""
+        return self.world.environment(contract, self.spec(contract.environment).variables)
+
+
+def contract_of(record: LedgerRecord) -> DeployContract:
+    """The deploy contract; NotFoundError before the infrastructure was ever applied."""
+    if record.contract is None:
+        raise NotFoundError(
+            f"{record.service} {record.environment} has no infrastructure",
+            "its deploy contract was never recorded",
+            "Materialize `plan` and `infrastructure` first.",
+        )
+    return record.contract

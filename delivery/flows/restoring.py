@@ -1,0 +1,154 @@
+"""The way back to a verified release: begun in the ledger, driven like a rollout, concluded in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from delivery.core import journal
+from delivery.core.ledger import (
+    Hold,
+    LedgerRecord,
+    Outcome,
+    Quarantine,
+    ReleaseRecord,
+    Restoration,
+)
+from delivery.core.release import Release
+from delivery.core.rollback import RollbackChoice, goods_before
+from delivery.core.rollout import Rollout, RolloutPhase, begin
+from delivery.core.standing import Failing, failing, newest_failure, open_restoration
+from delivery.errors import ConflictError, RefusedError
+from delivery.flows import telling
+from delivery.flows.driving import drive, take_over
+from delivery.flows.operation import Operation
+from delivery.flows.session import Session, patiently
+
+
+def condemned_record(record: LedgerRecord, op: Operation, now: datetime) -> LedgerRecord:
+    """The record in which the condemnation of the last rollout, if any, does not depend on that rollout."""
+    rollout = record.rollout
+    bad = failing(record, rollout.release) if rollout is not None and rollout.kind == "deploy" else None
+    return remembered(record, bad, op, now) if bad is not None else record
+
+
+def remembered(record: LedgerRecord, bad: Failing, op: Operation, now: datetime) -> LedgerRecord:
+    """The failure on record and the digest in quarantine; once, however often it is applied."""
+    if newest_failure(record, bad.release) is None:
+        entry = ReleaseRecord(bad.release, Outcome.FAILED, now, bad.reason, op.run_id, bad.verdict)
+        record = journal.record_outcome(record, entry)
+    image = bad.release.image.digest
+    return journal.impose_quarantine(
+        record, Quarantine(image, bad.release.commit, bad.reason, op.holder, now)
+    )
+
+
+def restore(
+    session: Session, begun: Restoration, choice: RollbackChoice, bad: Release, outcome: Outcome
+) -> Restoration:
+    """Return to the first of `choice.targets` that comes up; what ended, written down.
+
+    `outcome` is what becomes of `bad`. RefusedError when the way back is paused: a person looks. When no
+    target comes up, the restoration is refused and deployments are held.
+    """
+    for good in _targets(session, begun, choice):
+        started = open_restoration(session.record) or replace(begun, good=good.id)
+        if _returning_to(session.record, good):
+            ended = take_over(session)
+        else:
+            _begin(session, replace(started, good=good.id), good)
+            ended = drive(session)
+        if ended.phase is RolloutPhase.PAUSED:
+            raise RefusedError(
+                f"The rollback of {bad.id} is paused", ended.reason,
+                f"Look, then `delivery continue {session.op.service.name} {session.spec.name}`.",
+            )  # fmt: skip
+        if ended.phase is RolloutPhase.SUCCEEDED:
+            done = replace(started, good=good.id, finished_at=session.now())
+            return conclude(session, done, good, outcome, choice.hold)
+        session.op.progress(f"{good.id} did not come up: {ended.reason}")
+    why = "no verified release could be brought up"
+    return conclude(session, replace(begun, refused=why, finished_at=session.now()), None, outcome, why)
+
+
+def conclude(
+    session: Session, ended: Restoration, good: Release | None, outcome: Outcome, hold: str
+) -> Restoration:
+    """Write down how a restoration ended; hold deployments if that was asked for."""
+    now = session.now()
+
+    def change(record: LedgerRecord) -> LedgerRecord:
+        if ended in record.restorations:
+            return record
+        record = journal.finish_restoration(record, ended, good, outcome)
+        if hold:
+            record = journal.impose_hold(record, Hold(hold, now, session.op.holder))
+        return record
+
+    session.write(change)
+    return ended
+
+
+def finish_open(session: Session) -> Restoration:
+    """Go on with the restoration that a killed worker left."""
+    begun = open_restoration(session.record)
+    entry = session.record.record_of(begun.bad) if begun is not None else None
+    if begun is None or entry is None:
+        raise ConflictError(
+            "The unfinished rollback is not in the ledger", "what it goes away from is not known",
+            f"`delivery abort {session.op.service.name} {session.spec.name}`, then look.",
+        )  # fmt: skip
+    choice = RollbackChoice(tuple(goods_before(session.record, entry.release)))
+    outcome = Outcome.FAILED if entry.outcome is Outcome.FAILED else Outcome.RESTORED_AWAY
+    return restore(session, begun, choice, entry.release, outcome)
+
+
+def _targets(session: Session, begun: Restoration, choice: RollbackChoice) -> Iterator[Release]:
+    """The releases to try, the one on its way first, without those that did not come up or are gone."""
+    rollout = session.record.rollout
+    resumed = (
+        open_restoration(session.record) is not None and rollout is not None and rollout.kind == "restore"
+    )
+    tried = {rollout.release.id} if resumed and rollout is not None else set()
+    if resumed and rollout is not None and rollout.phase is not RolloutPhase.ABORTED:
+        yield rollout.release
+    for good in choice.targets:
+        if good.id in tried:
+            continue
+        tried.add(good.id)
+        if not _exists(session, good):
+            session.op.progress(f"the registry no longer has the image of {good.id}, looking further back")
+            continue
+        yield good
+
+
+def _exists(session: Session, good: Release) -> bool:
+    return patiently(session.op, session.spec, lambda: session.op.world.registry.exists(good.image))
+
+
+def _returning_to(record: LedgerRecord, good: Release) -> bool:
+    """Whether the ledger's rollout is already the way back to this release."""
+    rollout = record.rollout
+    return (
+        rollout is not None
+        and rollout.kind == "restore"
+        and rollout.release.id == good.id
+        and rollout.phase is not RolloutPhase.ABORTED
+        and open_restoration(record) is not None
+    )
+
+
+def _begin(session: Session, begun: Restoration, good: Release) -> Rollout:
+    """Write down the way back, then tell people, then nothing but the driving is left."""
+    op, spec = session.op, session.spec
+    seen = patiently(op, spec, session.ports.target.observe)
+    rollout = begin(good, spec.strategy, seen, session.now(), spec.limits, kind="restore")
+
+    def change(record: LedgerRecord) -> LedgerRecord:
+        return journal.put_rollout(journal.begin_restoration(record, begun), rollout)
+
+    session.write(change)
+    title = f"{op.service.name} {spec.name}: {begun.bad} goes back to {good.id}"
+    telling.notice(op, "rollback_started", spec.name, title, begun.reason)
+    return rollout

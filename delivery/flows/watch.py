@@ -1,0 +1,244 @@
+"""What the sensors ask: what is new, what is failing, what is left unfinished, what may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from delivery.core.ledger import LedgerRecord, Outcome
+from delivery.core.promotion import may_promote
+from delivery.core.release import Commit, Slot
+from delivery.core.rollout import RolloutPhase
+from delivery.core.service import EnvironmentSpec, ServiceSpec
+from delivery.core.standing import failing, handled, newest_failure, open_restoration, settled_since
+from delivery.errors import NotFoundError
+from delivery.flows.judgement import judged_until
+from delivery.ports import World
+
+#: A failed verdict is left to the run that made it for this long before the backstop takes it up, seconds.
+GRACE = 60.0
+DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommitsFound:
+    """Commits since the cursor, oldest first; the next cursor; what people should know (a force push)."""
+
+    commits: tuple[Commit, ...]
+    cursor: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudge:
+    """A firing alarm of a live release, whose health is to be judged again."""
+
+    service: str
+    environment: str
+    commit: str
+    alarm: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A rollout nobody drives, or a failed verdict nobody acted on. `attempt_key` is new for each attempt."""
+
+    service: str
+    environment: str
+    commit: str
+    kind: Literal["rollout", "rollback"]
+    reason: str
+    attempt_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionDue:
+    """A commit before a gated environment: may it go on, why (not), and when to ask again."""
+
+    service: str
+    environment: str
+    commit: str
+    allowed: bool
+    reason: str
+    wake_at: datetime | None = None
+
+
+def new_commits(world: World, service: ServiceSpec, cursor: str | None) -> CommitsFound:
+    """Commits of the service's branch after `cursor`; without one, or after a force push, the head alone."""
+    note = ""
+    try:
+        commits = world.source.commits_since(service.repository, cursor)
+    except NotFoundError:
+        if cursor is None:
+            raise
+        commits = (world.source.head(service.repository),)
+        branch = service.repository.branch
+        note = (
+            f"{cursor[:8]} is no longer on {branch} (force push); going on from its head {commits[0].sha[:8]}"
+        )
+    return CommitsFound(commits, commits[-1].sha if commits else cursor or "", note)
+
+
+def alarms_to_judge(world: World, services: Sequence[ServiceSpec]) -> tuple[Rejudge, ...]:
+    """Firing alarms of slots that serve a live release, which fired since it has to answer for them.
+
+    Where a rollout is in flight its own analysis looks at the alarms; what was judged bad already is not
+    judged again.
+    """
+    firing = {alarm.name: alarm for alarm in world.alarms.firing()}
+    if not firing:
+        return ()
+    due = []
+    for service, spec, record in _records(world, services):
+        live = record.live
+        if live is None or record.contract is None or record.in_flight is not None:
+            continue
+        if newest_failure(record, live) is not None and not _refused_since(record):
+            continue
+        since = judged_until(record)
+        for slot in _serving(record):
+            for name in record.contract.alarm_names.get(slot, ()):
+                alarm = firing.get(name)
+                if alarm is None or (since is not None and alarm.since < since):
+                    continue
+                due.append(Rejudge(service.name, spec.name, live.commit, name, alarm.since, alarm.reason))
+    return tuple(due)
+
+
+def unfinished(world: World, services: Sequence[ServiceSpec], now: datetime) -> tuple[Unfinished, ...]:
+    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us."""
+    found = (_unfinished(service, spec, record, now) for service, spec, record in _records(world, services))
+    return tuple(one for one in found if one is not None)
+
+
+def promotable(world: World, services: Sequence[ServiceSpec], now: datetime) -> tuple[PromotionDue, ...]:
+    """What is verified before each gated environment and not there yet, with the answer and its reason."""
+    due = []
+    for service in services:
+        for spec in service.environments:
+            if spec.after is None or not spec.after.gated:
+                continue
+            upstream = world.ledger.load(service.name, spec.after.environment).record
+            here = world.ledger.load(service.name, spec.name).record
+            if upstream.live is None:
+                continue
+            commit = upstream.live.commit
+            ended = _ended_here(here, commit)
+            if ended == "live":
+                continue
+            if ended:
+                due.append(PromotionDue(service.name, spec.name, commit, False, ended))
+                continue
+            answer = may_promote(spec.after, commit, upstream, here, now)
+            due.append(
+                PromotionDue(service.name, spec.name, commit, answer.allowed, answer.reason, answer.wake_at)
+            )
+    return tuple(due)
+
+
+def _records(
+    world: World, services: Sequence[ServiceSpec]
+) -> Iterator[tuple[ServiceSpec, EnvironmentSpec, LedgerRecord]]:
+    for service in services:
+        for spec in service.environments:
+            yield service, spec, world.ledger.load(service.name, spec.name).record
+
+
+def _serving(record: LedgerRecord) -> tuple[Slot, ...]:
+    """The slot that serves, as the last rollout left it; both when it cannot be told from the ledger."""
+    rollout = record.rollout
+    if rollout is None or rollout.in_place:
+        return (Slot.BLUE, Slot.GREEN) if rollout is None else (rollout.candidate,)
+    if rollout.phase is RolloutPhase.SUCCEEDED:
+        return (rollout.candidate,)
+    return (rollout.candidate.other,)
+
+
+def _refused_since(record: LedgerRecord) -> bool:
+    """The rollback of the failed live release was refused: a new alarm may have it judged again."""
+    if record.live is None:
+        return False
+    bad = failing(record, record.live)
+    return bad is not None and settled_since(record, record.live.id, bad.at) is not None
+
+
+def _unfinished(
+    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime
+) -> Unfinished | None:
+    lock = record.lock
+    if lock is not None and now < lock.expires_at:
+        return None
+    rollout, begun = record.in_flight, open_restoration(record)
+    attempt = f"{rollout.release.id if rollout else ''}:{record.fence}"
+    if begun is not None and (rollout is None or rollout.phase is not RolloutPhase.PAUSED):
+        entry = record.record_of(begun.bad)
+        if entry is None:
+            return None
+        reason = f"the rollback of {begun.bad} was begun and nobody finishes it"
+        return Unfinished(service.name, spec.name, entry.release.commit, "rollback", reason, attempt)
+    if rollout is not None and rollout.phase is not RolloutPhase.PAUSED:
+        reason = f"the rollout of {rollout.release.id} is {rollout.phase.lower()} and nobody drives it"
+        return Unfinished(service.name, spec.name, rollout.release.commit, "rollout", reason, attempt)
+    return _not_followed_up(service, spec, record, now)
+
+
+def _not_followed_up(
+    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime
+) -> Unfinished | None:
+    """A failed verdict without the rollback that follows, or a rollout that passed and was never judged."""
+    rollout = record.rollout
+    if rollout is not None and rollout.phase is RolloutPhase.PAUSED:
+        return None
+    of_rollout = rollout is not None and rollout.kind == "deploy" and not handled(record, rollout)
+    candidates = [rollout.release] if rollout is not None and of_rollout else []
+    candidates += [record.live] if record.live is not None else []
+    for release in candidates:
+        bad = failing(record, release)
+        if bad is None or settled_since(record, release.id, bad.at) is not None:
+            continue
+        if (now - bad.at).total_seconds() < GRACE:
+            return None
+        reason = f"{release.id} was judged bad and not rolled back: {bad.reason}"
+        attempt = f"{release.id}:{bad.at.isoformat()}:{record.fence}"
+        return Unfinished(service.name, spec.name, release.commit, "rollback", reason, attempt)
+    if rollout is None or not of_rollout or rollout.phase is not RolloutPhase.SUCCEEDED:
+        return _untold(service, spec, record, now)
+    ago = (now - rollout.history[-1].at).total_seconds()
+    if ago < GRACE:
+        return None
+    reason = f"the rollout of {rollout.release.id} succeeded and nobody recorded its health"
+    hour = int(ago // 3600)  # a verdict that was inconclusive is asked for again, not each minute
+    attempt = f"{rollout.release.id}:{rollout.started_at.isoformat()}:{record.fence}:{hour}"
+    return Unfinished(service.name, spec.name, rollout.release.commit, "rollout", reason, attempt)
+
+
+def _untold(
+    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime
+) -> Unfinished | None:
+    """An outcome of the last day that is on record and that nobody was told of."""
+    entry = record.releases[-1] if record.releases else None
+    if entry is None or entry.told or not GRACE <= (now - entry.at).total_seconds() < DAY:
+        return None
+    kind: Literal["rollout", "rollback"] = "rollback" if entry.outcome is Outcome.FAILED else "rollout"
+    reason = f"{entry.release.id} is {entry.outcome} and people were not told"
+    hour = int((now - entry.at).total_seconds() // 3600)
+    attempt = f"{entry.release.id}:{entry.at.isoformat()}:{hour}"
+    return Unfinished(service.name, spec.name, entry.release.commit, kind, reason, attempt)
+
+
+def _ended_here(here: LedgerRecord, commit: str) -> str:
+    """`live`, or why this commit is not promoted again here; empty when it was never deployed here."""
+    if here.live is not None and here.live.commit == commit:
+        return "live"
+    if here.in_flight is not None and here.in_flight.release.commit == commit:
+        return "live"  # on its way: the run that drives it tells
+    entry = next((r for r in reversed(here.releases) if r.release.commit == commit), None)
+    if entry is None:
+        return ""
+    if entry.outcome is Outcome.FAILED and here.quarantined(entry.release.image.digest) is None:
+        return ""  # a person lifted the quarantine
+    return f"it was deployed here before and is {entry.outcome.replace('_', ' ')}: {entry.reason}"

@@ -1,0 +1,101 @@
+"""The jobs: what a commit, a promotion, a judgement and a look for drift run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
+
+from delivery.core.service import EnvironmentSpec, ServiceSpec
+from delivery.orchestration.stage import key
+from delivery.orchestration.tags import RETRIES, Chain, chain_of, chains, identifier, run_tags
+
+BUILD_STAGES = ("source", "quality", "build", "image")
+CHAIN_STAGES = ("plan", "infrastructure", "deployment", "health", "dns", "live", "rollback", "incident")
+#: From a rollout in flight to its end; what came before is done and is not repeated.
+RESUME_STAGES = CHAIN_STAGES[2:]
+JUDGEMENT_STAGES = ("health", "rollback", "incident")
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """All jobs of one service. `judgement` and `drift` are by environment."""
+
+    delivery: tuple[Job, ...]
+    judgement: dict[str, Job]
+    drift: dict[str, Job]
+
+    @property
+    def all(self) -> list[Job]:
+        """Every one of them."""
+        return [*self.delivery, *self.judgement.values(), *self.drift.values()]
+
+
+def service_jobs(spec: ServiceSpec) -> Jobs:
+    """The jobs of one service. Dagster wants one object per job: make them once, and hand them around."""
+    return Jobs(
+        delivery=tuple(_delivery(spec, chain) for chain in chains(spec)),
+        judgement={e.name: _judgement(spec, e) for e in spec.environments},
+        drift={e.name: _drift(spec, e) for e in spec.environments},
+    )
+
+
+def judgement_job(service: str, environment: str) -> str:
+    """The name of the job that judges the release that is there, and rolls back if need be."""
+    return identifier(service, environment, "judgement")
+
+
+def keys_of(service: str, stages: Sequence[str], environment: str | None = None) -> list[dg.AssetKey]:
+    """The asset keys of these stages."""
+    return [key(service, name, environment) for name in stages]
+
+
+def resumed(spec: ServiceSpec, environment: str) -> list[dg.AssetKey]:
+    """What remains of a chain when the rollout in that environment was interrupted."""
+    rest = chain_of(spec, environment).following(environment)
+    return [
+        *keys_of(spec.name, RESUME_STAGES, environment),
+        *(asset for later in rest for asset in keys_of(spec.name, CHAIN_STAGES, later.name)),
+    ]
+
+
+def _delivery(spec: ServiceSpec, chain: Chain) -> Job:
+    where = ", ".join(e.name for e in chain.environments)
+    build = [] if chain.gate else keys_of(spec.name, BUILD_STAGES)
+    told = (
+        f"Promote a commit to {where}" if chain.gate else f"A commit, from source to live in {where or 'ECR'}"
+    )
+    assets = [asset for e in chain.environments for asset in keys_of(spec.name, CHAIN_STAGES, e.name)]
+    return _job(spec, chain.job, [*build, *assets], told, run_tags(spec.name, chain.first, chain.lock))
+
+
+def _judgement(spec: ServiceSpec, environment: EnvironmentSpec) -> Job:
+    told = f"Judge the release in {environment.name} again; roll back if it fails"
+    tags = run_tags(spec.name, environment.name, chain_of(spec, environment.name).lock)
+    assets = keys_of(spec.name, JUDGEMENT_STAGES, environment.name)
+    return _job(spec, judgement_job(spec.name, environment.name), assets, told, tags)
+
+
+def _drift(spec: ServiceSpec, environment: EnvironmentSpec) -> Job:
+    """Reads only, so it has a lock of its own: it neither waits for a delivery nor keeps one waiting."""
+    return dg.define_asset_job(
+        identifier(spec.name, environment.name, "drift"),
+        selection=dg.AssetSelection.assets(key(spec.name, "drift", environment.name)),
+        description=f"Look for drift in {environment.name}",
+        tags=run_tags(spec.name, environment.name, f"{spec.name}/{environment.name}/drift"),
+        executor_def=dg.in_process_executor,
+    )
+
+
+def _job(
+    spec: ServiceSpec, name: str, assets: Sequence[dg.AssetKey], description: str, tags: dict[str, str]
+) -> Job:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*assets),
+        description=description,
+        tags={**tags, **RETRIES},
+        executor_def=dg.in_process_executor,
+    )

@@ -1,0 +1,67 @@
+"""`alarms`: a firing CloudWatch alarm has the health of the live release judged again, at any age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from delivery.core.service import ServiceSpec
+from delivery.errors import DeliveryError
+from delivery.flows import watch
+from delivery.orchestration import partitions
+from delivery.orchestration.jobs import Job, judgement_job
+from delivery.orchestration.operation import RESOURCES
+from delivery.orchestration.sensors.runs import active
+from delivery.orchestration.tags import COMMIT, REASON, chain_of, run_tags
+
+INTERVAL = 5
+DESCRIPTION = """Looks for firing alarms of what is live, with one question for all services.
+
+Each firing has the release judged once; the judgement, not the alarm, decides a rollback."""
+
+
+def alarms_sensor(
+    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = INTERVAL
+) -> dg.SensorDefinition:
+    """The one alarm sensor of an installation."""
+
+    @dg.sensor(
+        name="alarms", jobs=list(jobs), minimum_interval_seconds=interval, description=DESCRIPTION,
+        default_status=dg.DefaultSensorStatus.RUNNING, required_resource_keys=set(RESOURCES),
+    )  # fmt: skip
+    def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        try:
+            due = watch.alarms_to_judge(context.resources.world, services)
+        except DeliveryError as error:
+            return dg.SensorResult(skip_reason=str(error))
+        return judgements(context, services, due)
+
+    return alarms
+
+
+def judgements(
+    context: dg.SensorEvaluationContext, services: Sequence[ServiceSpec], due: Sequence[watch.Rejudge]
+) -> dg.SensorResult:
+    """One run per release: a second alarm of it waits until the first one's judgement is over."""
+    specs = {spec.name: spec for spec in services}
+    runs: dict[tuple[str, str, str], dg.RunRequest] = {}
+    notes = []
+    for one in due:
+        release, job = (one.service, one.environment, one.commit), judgement_job(one.service, one.environment)
+        if release in runs or active(context.instance, {COMMIT: one.commit}, job):
+            notes.append(f"{one.alarm}: {one.commit[:8]} is being judged already in {one.environment}")
+            continue
+        tags = run_tags(one.service, one.environment, chain_of(specs[one.service], one.environment).lock)
+        runs[release] = dg.RunRequest(
+            run_key=f"{one.service}/{one.environment}:{one.commit}:{one.alarm}:{one.since.isoformat()}",
+            job_name=job,
+            partition_key=one.commit,
+            tags={**tags, COMMIT: one.commit, REASON: f"alarm {one.alarm}"},
+        )
+        context.log.info(f"{one.service} in {one.environment}: {one.alarm} fires: {one.reason}")
+    return dg.SensorResult(
+        run_requests=list(runs.values()),
+        skip_reason=None if runs else "; ".join(notes) or "no alarm of a live release fires",
+        dynamic_partitions_requests=[partitions.added(service, [sha]) for service, _, sha in runs],
+    )

@@ -1,0 +1,89 @@
+"""`backstop`: finds what nobody finishes, a dead rollout or a failed verdict without a restoration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from delivery.core.service import ServiceSpec
+from delivery.errors import DeliveryError
+from delivery.flows import watch
+from delivery.orchestration import partitions
+from delivery.orchestration.jobs import Job, judgement_job, resumed
+from delivery.orchestration.operation import RESOURCES
+from delivery.orchestration.sensors.runs import active, bury
+from delivery.orchestration.tags import COMMIT, LOCK, REASON, chain_of, run_tags
+from delivery.ports import World
+
+INTERVAL = 30
+DESCRIPTION = """Reads the ledgers for rollouts whose deployer is gone and verdicts without a rollback.
+
+Starts what finishes them, unless a run for the same lock is on its way."""
+
+
+def backstop_sensor(
+    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = INTERVAL
+) -> dg.SensorDefinition:
+    """The one backstop of an installation."""
+
+    @dg.sensor(
+        name="backstop", jobs=list(jobs), minimum_interval_seconds=interval, description=DESCRIPTION,
+        default_status=dg.DefaultSensorStatus.RUNNING, required_resource_keys=set(RESOURCES),
+    )  # fmt: skip
+    def backstop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        world: World = context.resources.world
+        try:
+            return finishers(context, services, watch.unfinished(world, services, world.clock.now()))
+        except DeliveryError as error:
+            return dg.SensorResult(skip_reason=str(error))
+
+    return backstop
+
+
+def finishers(
+    context: dg.SensorEvaluationContext, services: Sequence[ServiceSpec], found: Sequence[watch.Unfinished]
+) -> dg.SensorResult:
+    """One run per lock; the attempt is in the run key, so that a later failure may be tried again."""
+    specs = {spec.name: spec for spec in services}
+    runs: dict[str, dg.RunRequest] = {}
+    changes, notes = [], []
+    for one in found:
+        spec = specs[one.service]
+        lock = chain_of(spec, one.environment).lock
+        if lock in runs or active(context.instance, {LOCK: lock}):
+            notes.append(_waits(context, one, lock))
+            continue
+        runs[lock] = _finisher(spec, one, lock)
+        changes.append(partitions.added(one.service, [one.commit]))
+        context.log.warning(f"{one.service} in {one.environment}: {one.reason}")
+    return dg.SensorResult(
+        run_requests=list(runs.values()),
+        skip_reason=None if runs else "; ".join(notes) or "nothing is unfinished",
+        dynamic_partitions_requests=changes,
+    )
+
+
+def _waits(context: dg.SensorEvaluationContext, one: watch.Unfinished, lock: str) -> str:
+    """Why nothing is started now. A run that only seems to be on its way is ended first."""
+    told = f"{one.service} in {one.environment}: {one.reason}"
+    world: World = context.resources.world
+    held = world.ledger.load(one.service, one.environment).record.lock
+    expired = held is not None and held.expires_at <= world.clock.now()
+    if held is not None and expired and bury(context.instance, held.holder, lock):
+        context.log.warning(f"{told}; {held.holder} is gone and was marked failed")
+        return f"{told}; {held.holder} is gone and was marked failed, the next tick goes on"
+    return f"{told}; a run for {lock} is on its way"
+
+
+def _finisher(spec: ServiceSpec, one: watch.Unfinished, lock: str) -> dg.RunRequest:
+    """A rollout goes on from `deployment`; a verdict without a restoration is judged again, then acted on."""
+    rollout = one.kind == "rollout"
+    chain = chain_of(spec, one.environment)
+    return dg.RunRequest(
+        run_key=f"{one.service}/{one.environment}:{one.commit}:{one.attempt_key}",
+        job_name=chain.job if rollout else judgement_job(one.service, one.environment),
+        partition_key=one.commit,
+        asset_selection=resumed(spec, one.environment) if rollout else None,
+        tags={**run_tags(one.service, one.environment, lock), COMMIT: one.commit, REASON: one.reason},
+    )

@@ -1,0 +1,55 @@
+"""Runs as the sensors see them: which are on their way, and how a queued one makes room for a newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from delivery.orchestration.operation import holder_of
+from delivery.orchestration.tags import COMMIT, LOCK, SUPERSEDED_BY
+
+IN_PROGRESS = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+ACTIVE = (dg.DagsterRunStatus.QUEUED, *IN_PROGRESS)
+
+
+def active(
+    instance: dg.DagsterInstance, tags: Mapping[str, str], job: str | None = None
+) -> Sequence[dg.DagsterRun]:
+    """Runs with these tags that are queued or in progress."""
+    return instance.get_runs(dg.RunsFilter(job_name=job, tags=dict(tags), statuses=list(ACTIVE)))
+
+
+def supersede(instance: dg.DagsterInstance, job: str, commit: str) -> Iterator[str]:
+    """Cancel the job's queued runs of other commits, say so in each, and yield their commits.
+
+    One that started is never cancelled. Should the queue start one between the look and the cancel, it
+    finds itself cancelled before its first step.
+    """
+    for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.QUEUED])):
+        old = run.tags.get(COMMIT, "")
+        if old == commit:
+            continue
+        instance.add_run_tags(run.run_id, {SUPERSEDED_BY: commit})
+        instance.report_run_canceled(run, f"Superseded by {commit[:8]} before it began.")
+        yield old
+
+
+def bury(instance: dg.DagsterInstance, holder: str, lock: str) -> bool:
+    """Mark the run failed that holds the ledger's expired lock and still counts as started.
+
+    When a run's worker and its code server die together, Dagster believes the run to be on its way for hours,
+    and nothing else gets its turn. A living worker renews its lock, so an expired one tells that it is gone;
+    should it only have slept, its next write is refused by the fence.
+    """
+    started = dg.RunsFilter(tags={LOCK: lock}, statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(started):
+        if holder == holder_of(run):
+            instance.report_run_failed(run, "Its deploy lock expired: the worker of this run is gone.")
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Benchmarks: figures and ratios, printed as tables. Nothing here asserts a time."""

@@ -1,0 +1,97 @@
+"""One scene for both kinds of `Target`: a service that runs nothing yet, and releases that behave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from delivery.adapters.aws.session import Aws
+from delivery.adapters.ecs.prober import PreviewProber
+from delivery.adapters.ecs.target import EcsTarget
+from delivery.core.release import Release, Slot
+from delivery.core.target import Launch, ShiftTraffic, TargetState
+from delivery.ports import Prober, Target
+from delivery_tests.contract.programs import Images
+from delivery_tests.contract.stage import Stage
+from delivery_tests.fakes import Behaviour, FakeWorld, sample_release, sample_sha
+
+Seen = Callable[[TargetState], bool]
+PATIENCE = 60.0  # seconds until a condition that does not come true is a failure
+
+
+class Scene(Protocol):
+    """A target and its prober. `until` lets time pass until the condition is seen."""
+
+    @property
+    def target(self) -> Target: ...
+    @property
+    def prober(self) -> Prober: ...
+
+    def release(self, name: str, behaviour: str = "serves") -> Release:
+        """The release of the commit with that short name; `serves` or `crashes`."""
+
+    def until(self, condition: Seen) -> TargetState:
+        """The first look at which the condition holds; an AssertionError with the last one otherwise."""
+
+
+class FakeScene:
+    """In memory, on virtual time."""
+
+    def __init__(self) -> None:
+        self.world = FakeWorld()
+        environment = self.world.at()
+        self.target, self.prober = environment.target, environment.prober
+
+    def release(self, name: str, behaviour: str = "serves") -> Release:
+        """As `Scene`."""
+        self.world.behave(sample_sha(name), Behaviour(crash=behaviour == "crashes"))
+        return sample_release(name)
+
+    def until(self, condition: Seen) -> TargetState:
+        """As `Scene`, a virtual second at a time."""
+        for _ in range(int(PATIENCE)):
+            seen = self.target.observe()
+            if condition(seen):
+                return seen
+            self.world.clock.advance(1)
+        raise AssertionError(f"not seen within {PATIENCE:g} s: {seen}")
+
+
+class EcsScene:
+    """On the sandbox, with real tasks behind a real proxy. `variables` as the installation gives them."""
+
+    def __init__(self, stage: Stage, images: Images, aws: Aws) -> None:
+        self.stage, self.images, self.aws = stage, images, aws
+        self.target = EcsTarget(aws, stage.contract, {"DELIVERY_COLOUR": "red"})
+        self.prober = PreviewProber(stage.contract)
+
+    def release(self, name: str, behaviour: str = "serves") -> Release:
+        """As `Scene`; also `sick` and `eats`."""
+        return self.images.release(name, self.stage.contract, behaviour)
+
+    def until(self, condition: Seen) -> TargetState:
+        """As `Scene`, in real time."""
+        deadline, pause = time.monotonic() + PATIENCE, threading.Event()
+        while not condition(seen := self.target.observe()):
+            assert time.monotonic() < deadline, f"not seen within {PATIENCE:g} s: {seen}"
+            pause.wait(0.1)
+        return seen
+
+
+def live_in_blue(scene: Scene, name: str = "a", count: int = 2) -> Release:
+    """A release that serves all production traffic from the blue slot."""
+    release = scene.release(name)
+    scene.target.apply(Launch(Slot.BLUE, release, count))
+    scene.until(lambda s: s.blue.serving and s.blue.settled)
+    scene.target.apply(ShiftTraffic(Slot.BLUE, 100))
+    return release
+
+
+def candidate_in_green(scene: Scene, name: str = "b", count: int = 2) -> Release:
+    """A release that is ready in the green slot, without traffic."""
+    release = scene.release(name)
+    scene.target.apply(Launch(Slot.GREEN, release, count))
+    scene.until(lambda s: s.green.serving)
+    return release

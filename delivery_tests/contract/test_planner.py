@@ -1,0 +1,172 @@
+"""`Planner`: the plan that was reviewed is applied, or nothing is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from delivery.adapters.terraform import Terraform
+from delivery.core.service import TerraformSpec
+from delivery.errors import (
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    PrerequisiteError,
+    ProviderError,
+    StalePlanError,
+)
+from delivery_tests.contract.planning import FakeStack, Stack, TopicStack, applied, quiet
+
+ADAPTER = pytest.param("adapter", marks=[pytest.mark.sandbox, pytest.mark.terraform])
+
+
+@pytest.fixture(scope="module", params=["fake", ADAPTER])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """One stack for the module: every test begins with `applied(stack)`, whatever the one before it left."""
+    if request.param == "fake":
+        return FakeStack()
+    return TopicStack(request.getfixturevalue("sandbox"), tmp_path_factory.mktemp("project"))
+
+
+def test_a_stack_that_was_never_applied_has_no_outputs(stack: Stack) -> None:
+    """Outputs before the first apply are NotFoundError; the first plan has something to create."""
+    if isinstance(stack, TopicStack):
+        untouched = dataclasses.replace(stack.spec), f"other/{stack.key}"
+    else:
+        untouched = stack.spec, "terraform/web/other.tfstate"
+    with pytest.raises(NotFoundError, match="no outputs"):
+        stack.planner.outputs(*untouched)
+    plan, _ = stack.planner.plan(*untouched, stack.variables, quiet)
+    assert plan.counts == {"create": 1} and plan.sentence() == "1 to create"
+
+
+def test_what_was_planned_is_applied_and_then_there_is_nothing_to_do(stack: Stack) -> None:
+    """After the apply the outputs are there, and the next plan says `No changes`."""
+    applied(stack)
+    assert stack.planner.outputs(stack.spec, stack.key)
+    plan, _ = stack.planner.plan(stack.spec, stack.key, stack.variables, quiet)
+    assert plan.empty and plan.sentence() == "No changes"
+
+
+def test_an_edit_is_one_update_and_names_what_changes(stack: Stack) -> None:
+    """A plan tells addresses and attribute names."""
+    applied(stack)
+    stack.change()
+    plan, file = stack.planner.plan(stack.spec, stack.key, stack.variables, quiet)
+    (change,) = plan.changes
+    assert (change.address, change.action, change.attributes) == (
+        "aws_sns_topic.this", "update", ("display_name",),
+    )  # fmt: skip
+    stack.planner.apply(stack.spec, stack.key, plan, file, quiet)
+
+
+def test_another_file_than_the_reviewed_one_is_refused(stack: Stack) -> None:
+    """Bytes that are not the plan's are a StalePlanError, and nothing is applied."""
+    applied(stack)
+    stack.change()
+    plan, _ = stack.planner.plan(stack.spec, stack.key, stack.variables, quiet)
+    with pytest.raises(StalePlanError):
+        stack.planner.apply(stack.spec, stack.key, plan, b"another plan", quiet)
+    again, _ = stack.planner.plan(stack.spec, stack.key, stack.variables, quiet)
+    assert not again.empty
+
+
+def test_a_plan_of_an_older_state_is_refused(stack: Stack) -> None:
+    """Somebody applied something since: StalePlanError, with `plan` as the next step."""
+    applied(stack)
+    stack.change()
+    old, file = stack.planner.plan(stack.spec, stack.key, stack.variables, quiet)
+    stack.change()
+    applied(stack)
+    with pytest.raises(StalePlanError) as refused:
+        stack.planner.apply(stack.spec, stack.key, old, file, quiet)
+    assert "plan" in refused.value.hint
+
+
+def test_drift_is_found_and_nothing_is_changed(stack: Stack) -> None:
+    """What somebody changed by hand is told, as a change back and as drift; looking repairs nothing."""
+    applied(stack)
+    assert stack.planner.drift(stack.spec, stack.key, stack.variables, quiet).empty
+    stack.drift()
+    for _ in range(2):
+        found = stack.planner.drift(stack.spec, stack.key, stack.variables, quiet)
+        assert [c.address for c in found.changes] == ["aws_sns_topic.this"]
+        assert [c.address for c in found.drift] == ["aws_sns_topic.this"]
+
+
+# --- the real one only ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def topic(sandbox: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TopicStack]:
+    """A stack of its own, never applied."""
+    from delivery_tests.conftest import RunningSandbox
+
+    assert isinstance(sandbox, RunningSandbox)
+    yield TopicStack(sandbox, tmp_path_factory.mktemp("locked"))
+
+
+@pytest.mark.sandbox
+@pytest.mark.terraform
+def test_a_held_lock_is_told_with_its_holder(topic: TopicStack) -> None:
+    """Who holds the state since when, and the command that frees it if that process is dead."""
+    topic.lock()
+    try:
+        with pytest.raises(ConflictError) as refused:
+            topic.planner.plan(topic.spec, topic.key, topic.variables, quiet)
+    finally:
+        topic.unlock()
+    assert "ada@laptop" in refused.value.why
+    assert "force-unlock 0b1c2d3e-0000-4000-8000-000000000000" in refused.value.hint
+
+
+@pytest.mark.sandbox
+@pytest.mark.terraform
+def test_a_summary_holds_no_values(topic: TopicStack) -> None:
+    """Sensitive values are in the plan file, never in what is stored or shown of it."""
+    plan, file = topic.planner.plan(topic.spec, topic.key, topic.variables, quiet)
+    assert "hunter2" not in json.dumps(dataclasses.asdict(plan), default=str)
+    assert file.startswith(b"PK")
+    left = [p for p in topic.planner.work.rglob("*.tfplan")]
+    assert left == []
+
+
+@pytest.mark.sandbox
+@pytest.mark.terraform
+def test_a_broken_stack_is_told_in_terraforms_words(topic: TopicStack, tmp_path: Path) -> None:
+    """A mistake in the stack is a ProviderError with Terraform's own first sentence."""
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "main.tf").write_text('resource "aws_sns_topic" "this" { nonsense = 1 }\n')
+    planner = dataclasses.replace(topic.planner, root=tmp_path, work=tmp_path / "work")
+    with pytest.raises(ProviderError, match="nonsense"):
+        planner.plan(TerraformSpec("stack"), "broken", {}, quiet)
+
+
+def test_a_missing_terraform_is_a_prerequisite(tmp_path: Path) -> None:
+    """The sentence names the program, the hint how to get it."""
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "main.tf").write_text("")
+    planner = Terraform(tmp_path, tmp_path / "work", {"PATH": "/nowhere"})
+    with pytest.raises(PrerequisiteError) as refused:
+        planner.plan(TerraformSpec("stack"), "key", {}, quiet)
+    assert "terraform" in refused.value.why and "make setup" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        TerraformSpec("no/such/stack"),
+        TerraformSpec("stack", vars=("none.tfvars",)),
+        TerraformSpec("stack", backend="none.hcl"),
+    ],
+)
+def test_a_path_that_does_not_exist_is_a_configuration_error(tmp_path: Path, spec: TerraformSpec) -> None:
+    """A wrong stack, vars file or backend file is named before Terraform is started."""
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "main.tf").write_text("")
+    with pytest.raises(ConfigurationError):
+        Terraform(tmp_path, tmp_path / "work", {"PATH": "/nowhere"}).plan(spec, "key", {}, quiet)

@@ -1,0 +1,146 @@
+"""The prober's contract: one result per request, whatever happens to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from delivery.adapters.ecs.prober import PreviewProber
+from delivery.core.release import Slot
+from delivery.core.target import Launch
+from delivery_tests.contract.targets import FakeScene, Scene
+from delivery_tests.fakes import sample_contract
+
+
+@pytest.fixture(params=["fake", pytest.param("adapter", marks=pytest.mark.sandbox)])
+def scene(request: pytest.FixtureRequest) -> Scene:
+    """A service that runs nothing."""
+    if request.param == "fake":
+        return FakeScene()
+    scene: Scene = request.getfixturevalue("ecs_scene")
+    return scene
+
+
+def test_a_healthy_candidate_answers(scene: Scene) -> None:
+    """Every request to a release that serves is answered, with its time."""
+    scene.target.apply(Launch(Slot.GREEN, scene.release("b"), 1))
+    scene.until(lambda s: s.green.serving)
+    results = scene.prober.probe("/", 5, 5.0)
+    assert len(results) == 5 and all(r.ok and r.status == 200 for r in results)
+    assert all(r.url.endswith("/") and r.seconds > 0 and not r.error for r in results)
+
+
+def test_without_a_candidate_nothing_is_ok(scene: Scene) -> None:
+    """Where nothing runs, every request fails, and none raises."""
+    results = scene.prober.probe("/health", 3, 5.0)
+    assert len(results) == 3 and not any(r.ok for r in results)
+
+
+class _Host(BaseHTTPRequestHandler):
+    """Answers by path, badly in most ways there are."""
+
+    protocol_version = "HTTP/1.1"
+    seen: list[dict[str, str]] = []
+
+    def do_GET(self) -> None:
+        """One bad answer."""
+        self.seen.append(dict(self.headers))
+        match self.path:
+            case "/slow":
+                threading.Event().wait(2)
+            case "/drips":
+                self._drip()
+            case "/half":
+                self.send_response(200)
+                self.send_header("Content-Length", "100")
+                self.end_headers()
+                self.wfile.write(b"half")
+                self.close_connection = True
+            case "/nonsense":
+                self.wfile.write(b"\x00\x01 not HTTP\r\n\r\n")
+                self.close_connection = True
+            case "/to-https":
+                self._answer(301, Location=f"https://{self.headers['Host']}/")
+            case "/moved":
+                self._answer(302, Location="/elsewhere")
+            case "/broken":
+                self._answer(500)
+            case _:
+                self._answer(200)
+
+    def _answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(20):
+            try:
+                self.wfile.write(b".")
+            except OSError:
+                return
+            threading.Event().wait(0.1)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def bad_host() -> Iterator[PreviewProber]:
+    """A prober whose load balancer is this process."""
+    _Host.seen = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Host)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield PreviewProber(replace(sample_contract(), load_balancer_dns=f"127.0.0.1:{server.server_port}"))
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        ("/fine", 200, ""),
+        ("/moved", 302, ""),
+        ("/broken", 500, ""),
+        ("/to-https", 0, "the candidate was not asked"),
+        ("/half", 0, "IncompleteRead"),
+        ("/nonsense", 0, "BadStatusLine"),
+    ],
+)
+def test_an_answer_is_what_it_is(bad_host: PreviewProber, path: str, status: int, error: str) -> None:
+    """A complete answer has its status; half of one, nonsense and a way to elsewhere are none."""
+    [result] = bad_host.probe(path, 1, 5.0)
+    assert result.status == status and error in result.error and bool(error) == bool(result.error)
+
+
+@pytest.mark.parametrize("path", ["/slow", "/drips"])
+def test_a_slow_answer_is_none(bad_host: PreviewProber, path: str) -> None:
+    """An answer that is late, as a whole or byte by byte, is not waited for."""
+    results = bad_host.probe(path, 8, 0.3)
+    assert len(results) == 8 and all(r.status == 0 and "in time" in r.error for r in results)
+
+
+def test_every_request_carries_the_preview_header(bad_host: PreviewProber) -> None:
+    """Without its header a request would ask the stable release and pass."""
+    bad_host.probe("/fine", 4, 5.0)
+    assert [h.get("X-Delivery-Preview") for h in _Host.seen] == ["candidate"] * 4
+
+
+def test_a_dead_load_balancer_is_a_result() -> None:
+    """Nobody listening, and a name nobody knows, are failed requests with a readable reason."""
+    for host, reason in (("127.0.0.1:1", "refused"), ("nowhere.invalid", "resol"), ("not a host", "")):
+        [result] = PreviewProber(replace(sample_contract(), load_balancer_dns=host)).probe("/", 1, 2.0)
+        assert result.status == 0 and not result.ok and reason in result.error and result.error
+
+
+def test_no_request_is_no_result() -> None:
+    """Nothing asked, nothing told."""
+    assert PreviewProber(sample_contract()).probe("/", 0, 1.0) == ()

@@ -1,0 +1,120 @@
+"""Metrics, alarms and preview requests that follow from what the fake target's slots really served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from delivery.core.analysis import ProbeResult, Rule, Sample, Series
+from delivery.core.infra import DeployContract
+from delivery.core.release import Slot
+from delivery.ports import FiringAlarm
+from delivery_tests.fakes.target import FakeTarget
+from delivery_tests.fakes.wire import Wire
+
+
+class FakeAlarms:
+    """All alarms of the account; tests make them fire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._firing: dict[str, FiringAlarm] = {}
+
+    def fire(self, name: str, since: datetime, reason: str = "Threshold Crossed", span: float = 0.0) -> None:
+        """The alarm goes to ALARM; `span`: seconds its datapoints reach back."""
+        self._firing[name] = FiringAlarm(name, since, reason, timedelta(seconds=span))
+
+    def clear(self, name: str) -> None:
+        """The alarm goes back to OK."""
+        self._firing.pop(name, None)
+
+    def firing(self) -> tuple[FiringAlarm, ...]:
+        """Every alarm in ALARM."""
+        with self._wire.call("alarms.firing"):
+            return tuple(self._firing[name] for name in sorted(self._firing))
+
+    def state(self, name: str) -> str:
+        """`STATE: reason` of one alarm."""
+        alarm = self._firing.get(name)
+        return f"ALARM: {alarm.reason}" if alarm else "OK: "
+
+
+class FakeMetrics:
+    """`dark`: nothing published; `error`: cannot be asked; `delay`: seconds to publication."""
+
+    def __init__(self, wire: Wire, target: FakeTarget, contract: DeployContract, alarms: FakeAlarms) -> None:
+        self._wire, self._target, self._contract, self._alarms = wire, target, contract, alarms
+        self.requests_per_second = 50.0
+        self.dark = False
+        self.error = ""
+        self.delay = 0.0
+
+    def read(self, rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime) -> Mapping[str, Series]:
+        """One series per rule over complete, published periods."""
+        with self._wire.call("metrics.read"):
+            return {rule.name: self._series(rule, slot, start, end) for rule in rules}
+
+    def alarms(self, slot: Slot) -> Mapping[str, str]:
+        """The slot's alarms by name."""
+        with self._wire.call("metrics.alarms"):
+            return {name: self._alarms.state(name) for name in self._contract.alarm_names[slot]}
+
+    def _series(self, rule: Rule, slot: Slot, start: datetime, end: datetime) -> Series:
+        query = f"{rule.statistic} {rule.metric} of {slot} per {rule.per:g} s"
+        if self.error:
+            return Series(rule.name, query=query, error=self.error)
+        if self.dark:
+            return Series(rule.name, query=query)
+        published = min(end, self._target.clock.now() - timedelta(seconds=self.delay))
+        samples, requests = [], 0.0
+        for at in _periods(start, published, rule.per):
+            value, counted = self._measure(rule, slot, at + timedelta(seconds=rule.per / 2))
+            requests += counted
+            if value is not None:
+                samples.append(Sample(at, value))
+        return Series(rule.name, tuple(samples), requests, query)
+
+    def _measure(self, rule: Rule, slot: Slot, moment: datetime) -> tuple[float | None, float]:
+        release, weight, state = self._target.served(slot, moment)
+        requests = self.requests_per_second * rule.per * weight / 100 if state.healthy else 0.0
+        if release is None:
+            return None, 0.0
+        behaviour = self._target.behaviours.at(release, moment)
+        match rule.metric:
+            case "HealthyHostCount":
+                return float(state.healthy), requests
+            case "RequestCount":
+                return requests or None, requests
+            case "TargetResponseTime":
+                return (behaviour.latency if requests else None), requests
+            case "HTTPCode_Target_5XX_Count":
+                return (requests * behaviour.error_rate) or None, requests
+            case _:
+                return None, requests
+
+
+class FakeProber:
+    """Preview requests, answered by the release behind the preview rule."""
+
+    def __init__(self, wire: Wire, target: FakeTarget) -> None:
+        self._wire, self._target = wire, target
+
+    def probe(self, path: str, count: int, timeout: float) -> tuple[ProbeResult, ...]:
+        """`count` requests; the release's `preview_error_rate` of them answers 500."""
+        with self._wire.call("prober.probe"):
+            now = self._target.clock.now()
+            release, _, state = self._target.served(self._target.preview, now)
+            good = ProbeResult(f"http://preview{path}", 200, 0.05)
+            if release is None or not state.healthy:
+                return tuple(replace(good, status=503) for _ in range(count))
+            behaviour = self._target.behaviours.at(release, now)
+            bad = round(count * behaviour.preview_error_rate)
+            return tuple(replace(good, status=500) if i < bad else good for i in range(count))
+
+
+def _periods(start: datetime, end: datetime, per: float) -> list[datetime]:
+    """The starts of complete periods between the two moments, aligned as CloudWatch aligns them."""
+    first = -(-start.timestamp() // per) * per
+    count = int((end.timestamp() - first) // per)
+    return [datetime.fromtimestamp(first + i * per, UTC) for i in range(max(0, count))]

@@ -1,0 +1,215 @@
+"""The alarms, backstop and promotions sensors, and when drift is not looked for."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from delivery.orchestration.schedules import drift_cron, not_now
+from delivery_tests.fakes.samples import sample_contract, sample_service, sample_sha
+from delivery_tests.fakes.target import Behaviour
+from delivery_tests.orchestration.support import House, gated
+
+STARTED = dg.DagsterRunStatus.STARTED
+
+
+def _alarm(house: House, kind: int = 1, environment: str = "production") -> str:
+    """The name of an alarm of the slot that is live there."""
+    slot = house.world.at(environment).target.look().stable
+    return sample_contract("web", environment).alarm_names[slot][kind]
+
+
+def test_a_firing_alarm_of_the_live_release_has_it_judged() -> None:
+    """One run of the judgement, for the live commit; its key names the alarm and the moment it fired."""
+    house = House()
+    assert house.deliver("a").success
+    sha, name = sample_sha("a"), _alarm(house)
+    house.world.clock.advance(7200)
+    since = house.world.clock.now()
+    house.world.alarms.fire(name, since)
+    (run,) = house.tick("alarms").run_requests or []
+    assert (run.job_name, run.partition_key) == ("web_production_judgement", sha)
+    assert name in (run.run_key or "") and since.isoformat() in (run.run_key or "")
+    assert run.tags["delivery/lock"] == "web/staging"
+
+
+def test_an_alarm_is_judged_once_per_firing() -> None:
+    """The same firing keeps its run key; a later one has another."""
+    house = House()
+    assert house.deliver("a").success
+    name = _alarm(house)
+    house.world.clock.advance(7200)
+    house.world.alarms.fire(name, house.world.clock.now())
+    keys = [(house.tick("alarms").run_requests or [])[0].run_key for _ in range(2)]
+    house.world.clock.advance(7200)
+    house.world.alarms.fire(name, house.world.clock.now())
+    later = (house.tick("alarms").run_requests or [])[0].run_key
+    assert keys[0] == keys[1] != later
+
+
+def test_two_alarms_of_one_release_have_it_judged_once() -> None:
+    """A second alarm, or a tick while the judgement runs, starts nothing."""
+    house = House()
+    assert house.deliver("a").success
+    house.world.clock.advance(7200)
+    for kind in (0, 1):
+        house.world.alarms.fire(_alarm(house, kind), house.world.clock.now())
+    assert len(house.tick("alarms").run_requests or []) == 1
+    house.begin("web_production_judgement", STARTED, delivery_commit=sample_sha("a"))
+    result = house.tick("alarms")
+    assert not result.run_requests and "being judged already" in (result.skip_message or "")
+
+
+def test_a_late_failure_is_rolled_back_by_the_judgement_the_alarm_asks_for() -> None:
+    """Hours after it went live the release fails; the alarm's run restores the one before and is red."""
+    house = House()
+    assert house.deliver("good").success
+    assert house.deliver("late").success
+    house.world.clock.advance(7200)
+    house.world.behave(sample_sha("late"), Behaviour(error_rate=0.5))
+    house.world.alarms.fire(_alarm(house), house.world.clock.now())
+    house.world.clock.advance(60)
+    (run,) = house.tick("alarms").run_requests or []
+    result = house.run(run.partition_key or "", run.job_name or "")
+    assert not result.success
+    live = house.world.record("production").live
+    assert live is not None and live.commit == sample_sha("good")
+    assert not house.tick("alarms").run_requests
+
+
+def test_alarms_that_cannot_be_read_are_told_and_cost_nothing() -> None:
+    """An unreachable CloudWatch is a skipped tick with its reason."""
+    house = House()
+    house.world.wire.fail("alarms.firing")
+    assert "did not answer" in (house.tick("alarms").skip_message or "")
+
+
+def _killed(house: House, name: str) -> str:
+    """A commit whose rollout in production was interrupted, its lock expired."""
+    sha = house.push(name)
+    house.world.wire.kill(4, "after target.apply")
+    assert not house.run(sha).success
+    assert house.world.record("production").in_flight is not None
+    house.world.wire.heal()
+    house.world.clock.advance(3600)
+    return sha
+
+
+def test_the_backstop_finishes_a_dead_rollout_from_where_it_stopped() -> None:
+    """A run of the remaining stages, environments that follow included; then everything is live."""
+    house = House()
+    sha = _killed(house, "a")
+    (run,) = house.tick("backstop").run_requests or []
+    assert (run.job_name, run.partition_key) == ("web_delivery", sha)
+    stages = {key.to_user_string() for key in run.asset_selection or []}
+    assert "web/source" not in stages and "web/production/live" in stages
+    result = house.run(sha, assets=run.asset_selection)
+    assert result.success
+    live = house.world.record("production").live
+    assert live is not None and live.commit == sha
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, STARTED])
+def test_the_backstop_waits_for_a_run_that_holds_the_lock(status: dg.DagsterRunStatus) -> None:
+    """While a run for the same lock is queued or in progress nothing is started, and the reason is told."""
+    house = House()
+    _killed(house, "a")
+    house.begin("web_delivery", status, delivery_lock="web/staging")
+    result = house.tick("backstop")
+    assert not result.run_requests and "is on its way" in (result.skip_message or "")
+
+
+def test_the_backstop_ends_a_run_that_only_seems_to_be_on_its_way() -> None:
+    """Worker and code server died together: the run that held the expired lock is marked failed, and the
+    next tick finishes its rollout."""
+    house = House()
+    sha = _killed(house, "a")
+    (killed,) = house.instance.get_runs()
+    ghost = house.begin("web_delivery", STARTED, root=killed.run_id, delivery_lock="web/staging")
+    other = house.begin("web_production_drift", STARTED, delivery_lock="web/production/drift")
+    first = house.tick("backstop")
+    assert not first.run_requests and "marked failed" in (first.skip_message or "")
+    assert house.state(ghost).status is dg.DagsterRunStatus.FAILURE
+    assert house.state(other).status is STARTED
+    (run,) = house.tick("backstop").run_requests or []
+    assert run.partition_key == sha
+
+
+def test_the_backstop_finds_a_failed_verdict_without_a_restoration() -> None:
+    """The worker died between verdict and rollback: the judgement job restores the good release."""
+    house = House()
+    assert house.deliver("good").success
+    bad = house.push("bad")
+    house.world.behave(bad, Behaviour(error_rate=0.5))
+    selection = [
+        key
+        for key in house.defs.resolve_asset_graph().get_all_asset_keys()
+        if key.path[-1] not in ("rollback", "incident", "drift") and "production" not in key.path
+    ]
+    house.run(bad, assets=selection)
+    house.world.clock.advance(3600)
+    (run,) = house.tick("backstop").run_requests or []
+    assert (run.job_name, run.partition_key) == ("web_staging_judgement", bad)
+    result = house.run(bad, run.job_name or "")
+    assert not result.success
+    restoration = house.world.record("staging").restorations[-1]
+    assert restoration.restored
+    assert not house.tick("backstop").run_requests
+
+
+def test_a_promotion_waits_for_its_soak_and_says_so() -> None:
+    """Not allowed yet: the reason and the moment stand in the tick; allowed: one run of the gated job."""
+    house = House((gated(sample_service()),))
+    assert house.deliver("a").success
+    result = house.tick("promotions")
+    assert not result.run_requests and "soaks in staging until" in (result.skip_message or "")
+    house.world.clock.advance(601)
+    (run,) = house.tick("promotions").run_requests or []
+    assert (run.job_name, run.partition_key) == ("web_production_delivery", sample_sha("a"))
+    assert run.tags["delivery/lock"] == "web/production"
+    assert house.run(sample_sha("a"), run.job_name or "").success
+    assert not house.tick("promotions").run_requests
+
+
+def test_a_newer_promotion_takes_the_place_of_a_queued_one() -> None:
+    """Production still works on something: the older promotion in the queue gives way, visibly."""
+    house = House((gated(sample_service()),))
+    assert house.deliver("a").success
+    queued = dg.DagsterRunStatus.QUEUED
+    old = house.begin("web_production_delivery", queued, delivery_commit=sample_sha("a"))
+    assert house.deliver("b").success
+    house.world.clock.advance(601)
+    (run,) = house.tick("promotions").run_requests or []
+    assert run.partition_key == sample_sha("b")
+    assert house.state(old).status is dg.DagsterRunStatus.CANCELED
+    assert house.state(old).tags["delivery/superseded_by"] == sample_sha("b")
+
+
+def test_an_ungated_environment_is_not_promoted_by_the_sensor() -> None:
+    """It is reached in the commit's own run."""
+    house = House()
+    assert house.deliver("a").success
+    assert not house.tick("promotions").run_requests
+
+
+def test_drift_is_looked_for_only_when_nothing_is_being_changed() -> None:
+    """No infrastructure yet, a run in progress, an unreadable ledger: a reason each; else a run."""
+    house = House()
+    spec, production = house.spec, house.spec.environment("production")
+
+    def reason() -> str:
+        return not_now(house.instance, house.world, spec, production)
+
+    assert reason() == "production has no infrastructure yet"
+    assert house.deliver("a").success
+    assert reason() == ""
+    house.world.wire.fail("ledger.load")
+    assert "did not answer" in reason()
+    house.begin("web_delivery", STARTED, delivery_lock="web/staging")
+    assert reason() == "a run for web/staging is changing things"
+
+
+def test_drift_schedules_are_spread_over_the_minutes() -> None:
+    """Not every environment's plan starts in the same minute."""
+    crons = {drift_cron(f"service{i}", "production") for i in range(50)}
+    assert len(crons) == 10
