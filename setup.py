@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 SANDBOX = [
-    "moto[server]>=5.2.5,<5.2.6",  # patched function by function: pinned to the release the patches were written for
+    "moto[server]>=5.2.5,<5.2.6",  # pinned: patched function by function
     "dnslib>=0.9.25,<1",
     "uvicorn>=0.30,<1",
     "starlette>=0.40,<2",
@@ -31,7 +31,7 @@ setup(
     description="Progressive delivery for Amazon ECS as a Dagster asset graph",
     python_requires=">=3.11",
     packages=find_packages(include=["delivery", "delivery.*"]),
-    include_package_data=True,
+    package_data={"delivery": ["defs/*/defs.yaml"]},
     install_requires=[
         "dagster>=1.13.27,<1.14",
         "dagster-aws>=0.29.27,<0.30",

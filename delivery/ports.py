@@ -69,7 +69,7 @@ class Gates(Protocol):
     """Runs quality gates on untrusted code, isolated."""
 
     def run(self, gate: GateSpec, folder: Path, progress: Progress) -> GateResult:
-        """Run one gate on the files; never raises for a bad commit, `GateStatus.ERROR` if it could not judge."""
+        """Run one gate on the files; never raises for a bad commit. `ERROR`: it could not judge."""
 
 
 class Builder(Protocol):
@@ -119,7 +119,7 @@ class Planner(Protocol):
     def plan(
         self, spec: TerraformSpec, key: str, variables: Mapping[str, Any], progress: Progress
     ) -> tuple[PlanSummary, bytes]:
-        """Plan the stack under state key `key`; the summary and the plan file's bytes (secret: store encrypted)."""
+        """Plan the stack under state key `key`; its summary and its bytes (secret: store them encrypted)."""
 
     def apply(
         self, spec: TerraformSpec, key: str, plan: PlanSummary, file: bytes, progress: Progress
@@ -158,7 +158,7 @@ class Metrics(Protocol):
         """
 
     def alarms(self, slot: Slot) -> Mapping[str, str]:
-        """State (`OK|ALARM|INSUFFICIENT_DATA`) and reason of the slot's alarms by name, as `STATE: reason`."""
+        """`STATE: reason` of the slot's alarms by name (`OK`, `ALARM`, `INSUFFICIENT_DATA`)."""
 
 
 class Prober(Protocol):
@@ -175,7 +175,7 @@ class Dns(Protocol):
         """What the record points to now."""
 
     def point(self, zone: str, record: str, contract: DeployContract, progress: Progress) -> str:
-        """Make the record an alias of the environment's load balancer, wait until in sync; returns its target."""
+        """Make the record an alias of the load balancer and wait until in sync; returns its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ class Notifier(Protocol):
     """Tells people."""
 
     def send(self, routes: Sequence[str], notice: Notice) -> tuple[str, ...]:
-        """Send to every route; the problems that occurred, with secrets masked (a deploy never fails of it)."""
+        """Send to every route; returns the problems, secrets masked: a deploy never fails of it."""
 
 
 @dataclass(frozen=True, slots=True)

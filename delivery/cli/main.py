@@ -47,7 +47,7 @@ PARTS: dict[str, Part] = {
     "abort": Part("delivery.cli.steer", "abort", "Give up a rollout: its traffic goes back."),
     "rollback": Part("delivery.cli.steer", "rollback", "Return to a verified release."),
     "sandbox": Part("delivery.cli.sandbox", "group", "A local AWS and GitHub to try it on."),
-    "up": Part("delivery.cli.up", "up", "Sandbox and Dagster, until Ctrl-C."),
+    "up": Part("delivery.cli.up", "up", "Dagster for this installation, until Ctrl-C."),
     "demo": Part("delivery.cli.demo.command", "demo", "Tell the story in four acts on the sandbox."),
 }
 

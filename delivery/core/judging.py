@@ -107,14 +107,14 @@ def judge_targets(slot: SlotState, failed_tasks: int) -> RuleResult:
 
 
 def judge_alarms(states: Mapping[str, str], ignored: Iterable[str] = ()) -> tuple[RuleResult, ...]:
-    """One failed result per alarm in ALARM. `ignored` ones fire for what was before this release's traffic."""
+    """One failed result per alarm in ALARM. `ignored` ones fire for the time before this release."""
     skip = set(ignored)
     results = []
     for name, state in sorted(states.items()):
         if not state.startswith("ALARM"):
             continue
         before = name in skip
-        reason = f"not counted, it fires for the time before this release had traffic ({state})" if before else state
+        reason = f"not counted, it fires for the time before this release ({state})" if before else state
         results.append(RuleResult(name, VerdictPhase.FAILED, reason, limit="not in ALARM", dry_run=before))
     return tuple(results)
 

@@ -17,6 +17,8 @@ from delivery.core.target import Launch, SlotState, TargetState
 def until_serving(rollout: Rollout, seen: TargetState, needed: int, now: datetime) -> Decision | None:
     """Launch the candidate and wait for it; None once it serves with at least `needed` tasks.
 
+    A launch that was done by half (tasks, but the preview rule points elsewhere) is asked for again.
+
     A slot that was never seen running the release says nothing of it: that is a provider's trouble, and
     pauses. One that ran it and does not get healthy condemns it.
     """
@@ -29,7 +31,8 @@ def until_serving(rollout: Rollout, seen: TargetState, needed: int, now: datetim
     if not ready and (now - since).total_seconds() > limits.launch_timeout:
         reason = f"{moves.healthy(slot)} after {limits.launch_timeout:g} s"
         return condemn(rollout, seen, launch_verdict(f"{reason}: {failure_of(slot)}", now), now)
-    if not runs(rollout, slot) or slot.desired < needed:
+    unseen = rollout.kind == "deploy" and seen.preview is not rollout.candidate
+    if not runs(rollout, slot) or slot.desired < needed or unseen:
         launch = Launch(rollout.candidate, rollout.release, max(needed, slot.desired))
         told = f"launching {rollout.release.id} in {slot.slot} with {launch.count} tasks"
         return moves.act(rollout, seen, (launch,), told, now)

@@ -43,12 +43,14 @@ def of_step(
         case CheckPreview():
             if not slot.serving:
                 return None
-            return verdict_of([*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot)], now)
+            return verdict_of(
+                [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot, candidate=True)], now
+            )
         case Analyze(seconds=seconds) | Bake(seconds=seconds):
             over = now >= rollout.entered_at + timedelta(seconds=seconds)
             results = _rules_of_step(spec, ports, rollout, now, over)
             since = rollout.traffic_at or rollout.entered_at
-            also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot)]
+            also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot, candidate=True)]
             return verdict_of([*results, *also, *alarms(world, ports, slot.slot, since, now)], now)
         case _:
             return None
@@ -157,11 +159,14 @@ def _targets(spec: EnvironmentSpec, slot: SlotState) -> Iterable[RuleResult]:
 
 
 def _probes(
-    spec: EnvironmentSpec, ports: EnvironmentPorts, seen: TargetState, slot: Slot
+    spec: EnvironmentSpec, ports: EnvironmentPorts, seen: TargetState, slot: Slot, candidate: bool = False
 ) -> Iterable[RuleResult]:
-    """Preview requests, if configured and if the preview rule reaches that slot."""
-    if spec.probe is None or seen.preview is not slot:
+    """Preview requests, if configured. A candidate that they do not reach is not known to be good."""
+    if spec.probe is None:
         return ()
+    if seen.preview is not slot:
+        reason = f"the preview rule reaches {seen.preview}, not {slot}"
+        return (RuleResult("preview", VerdictPhase.INCONCLUSIVE, reason),) if candidate else ()
     probes = ports.prober.probe(spec.probe.path, spec.probe.requests, spec.probe.timeout)
     if not probes:
         return (RuleResult("preview", VerdictPhase.INCONCLUSIVE, "no preview request was sent"),)

@@ -53,10 +53,10 @@ def _under_lock(session: Session, sha: str) -> Restoration:
     _let_others_end(session, bad)
     now = session.now()
     session.write(lambda record: remembered(record, bad, op, now))
-    ended = _verify_reflex(session, bad) if not bad.late else None
-    ended = ended or _take_off(session, bad)
-    _tell(session, ended)
-    return ended
+    reflex = _verify_reflex(session, bad) if not bad.late else None
+    restoration = reflex or _take_off(session, bad)
+    _tell(session, restoration)
+    return restoration
 
 
 def _bad(op: Operation, record: LedgerRecord, sha: str) -> Failing:

@@ -1,4 +1,4 @@
-"""`python -m delivery_tests.bench [NAME …]`: run the benchmarks, or the named ones, and print their tables."""
+"""`python -m delivery_tests.bench [NAME …]`: run all benchmarks or the named ones, print their tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import click
 from rich.console import Console
 
-BENCHES = ("executors",)
+BENCHES = ("executors", "journey")
 
 
 @click.command()

@@ -68,5 +68,5 @@ def run() -> Table:
         ratio = statistics.median(
             f.total / base.total for f, base in zip(seen[name], seen["in_process"], strict=True)
         )
-        table.add_row(name, f"{first:.2f} s", f"{overhead * 1000:.0f} ms", f"{total:.1f} s", f"{ratio:.2f} ×")
+        table.add_row(name, f"{first:.2f} s", f"{overhead * 1000:.0f} ms", f"{total:.1f} s", f"{ratio:.2f} x")
     return table

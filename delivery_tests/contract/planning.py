@@ -17,7 +17,7 @@ from delivery_tests.fakes.clock import VirtualClock
 from delivery_tests.fakes.outside import FakePlanner
 from delivery_tests.fakes.wire import Wire
 
-_STACK = """
+_COMMON = """
 variable "display" { type = string }
 variable "name" { type = string }
 variable "secret" {
@@ -25,15 +25,22 @@ variable "secret" {
   default   = "hunter2"
   sensitive = true
 }
-resource "aws_sns_topic" "this" {
-  name         = var.name
-  display_name = var.display
-  tags         = { Secret = var.secret }
-}
-output "arn" { value = aws_sns_topic.this.arn }
 terraform {
   backend "s3" { use_lockfile = true }
 }
+"""
+#: Terraform's own resource needs no provider, which would take four seconds of processor a command.
+_DATA = """
+resource "terraform_data" "this" { input = "${var.name} ${var.display} ${var.secret}" }
+output "arn" { value = var.name }
+"""
+#: A resource that somebody else can change.
+_TOPIC = """
+resource "aws_sns_topic" "this" {
+  name         = var.name
+  display_name = var.display
+}
+output "arn" { value = aws_sns_topic.this.arn }
 provider "aws" {}
 """
 
@@ -48,6 +55,7 @@ class Stack(Protocol):
     planner: Planner
     spec: TerraformSpec
     key: str
+    address: str
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -71,6 +79,8 @@ def applied(stack: Stack) -> PlanSummary:
 class FakeStack:
     """On the fake planner."""
 
+    address = "aws_sns_topic.this"
+
     def __init__(self) -> None:
         self.planner = FakePlanner(Wire(), VirtualClock())
         self.spec = TerraformSpec("stack")
@@ -84,23 +94,24 @@ class FakeStack:
 
     def change(self) -> None:
         """An update of the one resource."""
-        self.planner.change(self.key, ResourceChange("aws_sns_topic.this", "update", ("display_name",)))
+        self.planner.change(self.key, ResourceChange(self.address, "update", ("display_name",)))
 
     def drift(self) -> None:
         """Drift shows as a change and as drift."""
-        change = ResourceChange("aws_sns_topic.this", "update", ("display_name",))
+        change = ResourceChange(self.address, "update", ("display_name",))
         self.planner.change(self.key, change)
         self.planner.drifted[self.key] = (change,)
 
 
-class TopicStack:
-    """One SNS topic on the sandbox, its state in the sandbox's S3."""
+class RealStack:
+    """One resource under the real Terraform, its state in the sandbox's S3; a topic if it shall drift."""
 
-    def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
+    def __init__(self, sandbox: RunningSandbox, folder: Path, topic: bool = False) -> None:
         self.sandbox, self.name = sandbox, f"t{uuid.uuid4().hex[:10]}"
         sandbox.client("s3").create_bucket(Bucket=self.name)
         (folder / "stack").mkdir()
-        (folder / "stack" / "main.tf").write_text(_STACK)
+        (folder / "stack" / "main.tf").write_text(_COMMON + (_TOPIC if topic else _DATA))
+        self.address = "aws_sns_topic.this" if topic else "terraform_data.this"
         (folder / "backend.hcl").write_text(f'bucket = "{self.name}"\nregion = "us-east-1"\n')
         self.planner = Terraform(folder, folder / "work", sandbox.environment, lock_timeout=1)
         self.spec = TerraformSpec("stack", backend="backend.hcl")

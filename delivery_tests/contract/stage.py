@@ -21,12 +21,12 @@ PREVIEW_HEADER, PREVIEW_VALUE = "X-Delivery-Preview", "candidate"
 class Stage:
     """One environment. `client` makes boto3 clients of the sandbox."""
 
-    def __init__(self, client: Callable[[str], Any], name: str, **service_options: Any) -> None:
+    def __init__(self, client: Callable[[str], Any], name: str) -> None:
         self.client, self.name = client, name
         self.elb, self.ecs = client("elbv2"), client("ecs")
         balancer = self._balancer()
         self.contract = self._contract(balancer, *self._rules(balancer["LoadBalancerArn"]))
-        self._services(service_options)
+        self._services()
 
     def _balancer(self) -> dict[str, Any]:
         ec2 = self.client("ec2")
@@ -62,7 +62,7 @@ class Stage:
             HealthCheckIntervalSeconds=2,
             HealthCheckTimeoutSeconds=1,
             HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
+            UnhealthyThresholdCount=3,
             Matcher={"HttpCode": "200"},
         )
         return str(made["TargetGroups"][0]["TargetGroupArn"])
@@ -163,7 +163,7 @@ class Stage:
             preview_header_value=PREVIEW_VALUE,
         )
 
-    def _services(self, options: dict[str, Any]) -> None:
+    def _services(self) -> None:
         self.client("logs").create_log_group(logGroupName=f"/ecs/{self.name}")
         self.ecs.create_cluster(clusterName=self.name)
         self.bootstrap = self.ecs.register_task_definition(
@@ -186,7 +186,7 @@ class Stage:
                     {"targetGroupArn": self.groups[slot], "containerName": "app", "containerPort": PORT}
                 ],
                 deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
-                **options,
+                healthCheckGracePeriodSeconds=10,  # a busy machine takes its time to start Python
             )
             self.client("application-autoscaling").register_scalable_target(
                 ServiceNamespace="ecs",

@@ -34,12 +34,14 @@ def slot(name: Slot, release: Release | None, weight: int = 0, tasks: int = 2, *
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def seen(blue: SlotState | None = None, green: SlotState | None = None) -> TargetState:
+def seen(
+    blue: SlotState | None = None, green: SlotState | None = None, preview: Slot = Slot.GREEN
+) -> TargetState:
     """Both slots; by default `OLD` serves in blue and green is empty."""
     return TargetState(
         blue or slot(Slot.BLUE, OLD, 100),
         green or slot(Slot.GREEN, None, tasks=0),
-        preview=Slot.GREEN,
+        preview=preview,
         min_capacity=2,
         max_capacity=4,
     )

@@ -224,9 +224,17 @@ def test_a_rolling_update_waits_for_ecs_to_settle() -> None:
     (launch,) = step(rollout, seen(), None, 0).actions
     assert launch == Launch(Slot.BLUE, NEW, 2)
     rolling = replace(rollout, launched_at=at(1))
-    moving = seen(slot(Slot.BLUE, NEW, 100, settled=False))
+    moving = seen(slot(Slot.BLUE, NEW, 100, settled=False), preview=Slot.BLUE)
     assert step(rolling, moving, None, 4).rollout.index == 0
-    assert step(rolling, seen(slot(Slot.BLUE, NEW, 100)), None, 6).rollout.index == 1
+    settled = seen(slot(Slot.BLUE, NEW, 100), preview=Slot.BLUE)
+    assert step(rolling, settled, None, 6).rollout.index == 1
+
+
+def test_a_launch_done_by_half_is_asked_for_again() -> None:
+    """Tasks run, but the preview rule still reaches the other slot: no preview is passed unseen."""
+    half = seen(green=slot(Slot.GREEN, NEW), preview=Slot.BLUE)
+    decision = step(replace(started(CANARY), launched_at=at(0)), half, GOOD, 10)
+    assert decision.actions == (Launch(Slot.GREEN, NEW, 2),) and decision.rollout.index == 0
 
 
 def test_a_slot_somebody_else_changed_pauses() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from delivery.core.analysis import VerdictPhase
 from delivery.core.journal import acquire_lock
+from delivery.core.ledger import Outcome
 from delivery.core.rollout import RolloutPhase
+from delivery.core.target import ShiftTraffic
 from delivery.errors import LockHeldError, NotFoundError, RefusedError
 from delivery.flows.control import abort_rollout, hold, lift_quarantine
 from delivery.flows.health import judge
@@ -133,25 +135,58 @@ def test_a_dead_deployers_lock_is_waited_out() -> None:
     assert any("locked by run one" in line for line in journey.said)
 
 
+def steal(journey: Journey) -> None:
+    """Another deployer takes the lock, as if ours had expired."""
+    stored = journey.world.ledger.peek("web", "production")
+    lock = stored.record.lock
+    assert lock is not None
+    other = replace(lock, holder="run two", fence=lock.fence + 1)
+    journey.world.ledger.store(replace(stored.record, lock=other, fence=other.fence), stored.etag)
+
+
 def test_a_deployer_that_lost_its_lock_stops() -> None:
     """A worker that slept through its lock finds the new holder at its next write and does nothing."""
     journey = Journey.start()
     journey.deliver("a")
     commit = journey.push("b")
-    ledger = journey.world.ledger
-
-    def steal() -> None:
-        stored = ledger.peek("web", "production")
-        lock = stored.record.lock
-        assert lock is not None
-        other = replace(lock, holder="run two", fence=lock.fence + 1)
-        ledger.store(replace(stored.record, lock=other, fence=other.fence), stored.etag)
-
-    journey.world.clock.at(15, steal)
+    journey.world.clock.at(15, lambda: steal(journey))
     with pytest.raises(LockHeldError, match="run two"):
         journey.deploy(commit.sha, "run one")
     lock = journey.record.lock
     assert lock is not None and lock.holder == "run two"
+
+
+def test_an_action_that_is_asked_for_again_needs_the_lock_again() -> None:
+    """The rollout did not change since its last write: the lock is looked at all the same before acting."""
+    journey = Journey.start()
+    journey.deliver("a")
+    commit = journey.push("b")
+    target = journey.target
+    target.propagation = 16.0
+    applied: list[int] = []
+
+    def intrude() -> None:
+        assert isinstance(target.applied[-1][1], ShiftTraffic)
+        steal(journey)
+        applied.append(len(target.applied))
+
+    journey.world.clock.at(9, intrude)
+    with pytest.raises(LockHeldError, match="run two"):
+        journey.deploy(commit.sha, "run one")
+    assert applied == [len(target.applied)]
+
+
+def test_a_condemnation_is_not_lost_when_the_next_commit_comes_first() -> None:
+    """Condemned, then killed before its rollback: the newer deployment keeps failure and quarantine."""
+    journey = Journey.start()
+    journey.deliver("a")
+    bad, newer = journey.push("b"), journey.push("c")
+    journey.world.behave(bad.sha, Behaviour(error_rate=0.5))
+    assert journey.deploy(bad.sha).condemned
+    journey.finish(newer.sha, journey.deploy(newer.sha))
+    assert [q.commit for q in journey.record.quarantine] == [bad.sha]
+    outcomes = {r.release.commit: r.outcome for r in journey.record.releases}
+    assert outcomes[bad.sha] is Outcome.FAILED and outcomes[newer.sha] is Outcome.VERIFIED
 
 
 def test_a_dead_rollout_of_an_older_commit_is_given_up_first() -> None:

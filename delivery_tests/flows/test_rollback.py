@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from delivery.core.analysis import VerdictPhase
-from delivery.core.ledger import Outcome
-from delivery.core.rollout import RolloutPhase
+from delivery.core.journal import acquire_lock
+from delivery.core.ledger import Outcome, Restoration
 from delivery.core.target import Drain, Launch, ShiftTraffic
 from delivery.errors import DeploymentFailedError, NotFoundError, RefusedError
 from delivery.flows.health import judge
-from delivery.flows.report import incident, live
 from delivery.flows.rollback import rollback
 from delivery_tests.fakes import Behaviour, Killed, sample_sha
 from delivery_tests.flows.journey import Journey
@@ -210,6 +207,23 @@ def test_two_triggers_give_one_rollback() -> None:
     assert len(journey.record.restorations) == 1
 
 
+def test_a_trigger_that_waited_for_the_lock_finds_it_done() -> None:
+    """Two triggers at the same moment: the second waits, looks again, and does nothing."""
+    journey = late_failure("a", "b")
+    judge(journey.op(), "production", sample_sha("b"))
+    ledger, clock = journey.world.ledger, journey.world.clock
+    stored = ledger.peek("web", "production")
+    taken = acquire_lock(stored.record, "run one", clock.now(), 60)
+    assert taken is not None
+    ledger.store(taken, stored.etag)
+    first: list[Restoration] = []
+    clock.at(3, lambda: first.append(rollback(journey.op("run one"), "production", sample_sha("b"))))
+    second = rollback(journey.op("run two"), "production", sample_sha("b"))
+    assert first == [second] and second.restored
+    assert len(journey.record.restorations) == 1 and journey.record.hold is None
+    assert journey.world.notifier.kinds().count("rolled_back") == 1
+
+
 def test_a_healthy_release_is_not_rolled_back() -> None:
     """Without a failed verdict the node refuses; an unknown commit is not found."""
     journey = Journey.start()
@@ -235,58 +249,3 @@ def test_a_dead_rollout_of_another_commit_is_given_up_for_the_rollback() -> None
     assert ended.restoration is not None and ended.restoration.restored
     assert journey.record.live is not None and journey.record.live.commit == sample_sha("a")
     assert [q.commit for q in journey.record.quarantine] == [sample_sha("b")]
-
-
-def test_a_healthy_rejudgement_changes_nothing() -> None:
-    """A false alarm: the live release is measured, found healthy, and stays as it is."""
-    journey = Journey.start()
-    journey.deliver("a")
-    journey.world.clock.advance(600)
-    told, record = len(journey.world.notifier.sent), journey.record
-    ended = journey.rejudge(sample_sha("a"))
-    assert ended.verdict.phase is VerdictPhase.SUCCESSFUL
-    assert journey.record == record and len(journey.world.notifier.sent) == told
-
-
-def test_health_that_cannot_look_is_an_error() -> None:
-    """Metrics away for good: the verdict is Error, neither live nor rollback follows."""
-    journey = late_failure("a", "b")
-    journey.world.at().metrics.error = "Throttling"
-    ended = journey.rejudge(sample_sha("b"))
-    assert ended.verdict.phase is VerdictPhase.ERROR and "Throttling" in ended.verdict.reason
-    assert ended.live is None and ended.restoration is None
-    with pytest.raises(RefusedError, match="Error"):
-        live(journey.op(), "production", sample_sha("b"))
-
-
-def test_a_firing_alarm_alone_condemns_the_live_release() -> None:
-    """An alarm of the serving slot that fired since its traffic is a failure by itself."""
-    journey = Journey.start()
-    journey.deliver("a")
-    rollout = journey.deliver("b").rollout
-    journey.world.clock.advance(600)
-    since = journey.world.clock.now() - timedelta(seconds=30)
-    journey.world.alarms.fire(f"web-production-{rollout.candidate}-response-time", since, "slow")
-    ended = journey.rejudge(sample_sha("b"))
-    assert ended.verdict.phase is VerdictPhase.FAILED and "slow" in ended.verdict.reason
-
-
-def test_a_failed_target_after_the_rollout_is_seen_by_health() -> None:
-    """All steps passed, then the tasks die before `health` looks: the fresh look fails it."""
-    journey = Journey.start()
-    journey.deliver("a")
-    commit = journey.push("b")
-    rollout = journey.deploy(commit.sha)
-    assert rollout.phase is RolloutPhase.SUCCEEDED
-    journey.world.behave(commit.sha, Behaviour(unhealthy=True))
-    ended = journey.finish(commit.sha, rollout)
-    assert ended.verdict.phase is VerdictPhase.FAILED and "nothing answers" in ended.verdict.reason
-    assert ended.restoration is not None and ended.restoration.restored
-    assert journey.record.live is not None and journey.record.live.commit == sample_sha("a")
-
-
-def test_an_incident_without_a_deployment_says_so() -> None:
-    """There is no incident of a commit that was never deployed."""
-    journey = Journey.start()
-    with pytest.raises(NotFoundError):
-        incident(journey.op(), "production", sample_sha("z"))

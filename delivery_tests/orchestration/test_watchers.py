@@ -47,6 +47,39 @@ def test_an_alarm_is_judged_once_per_firing() -> None:
     assert keys[0] == keys[1] != later
 
 
+def test_an_alarm_whose_judgement_came_to_nothing_is_judged_again() -> None:
+    """AWS could not be asked when the alarm was judged: while it fires, another judgement is due."""
+    house = House()
+    assert house.deliver("a").success
+    house.world.clock.advance(7200)
+    house.world.alarms.fire(_alarm(house), house.world.clock.now())
+    (first,) = house.tick("alarms").run_requests or []
+    house.world.wire.fail("target.observe", times=1000)
+    assert not house.run(sample_sha("a"), first.job_name or "").success
+    house.world.wire.heal()
+    house.world.clock.advance(300)
+    (again,) = house.tick("alarms").run_requests or []
+    assert again.run_key != first.run_key
+
+
+def test_an_alarm_that_was_judged_bad_and_could_not_be_rolled_back_is_not_judged_twice() -> None:
+    """There is nothing to return to: one incident, and not one every few minutes."""
+    house = House()
+    assert house.deliver("a").success
+    house.world.clock.advance(7200)
+    house.world.behave(sample_sha("a"), Behaviour(error_rate=0.5))
+    house.world.alarms.fire(_alarm(house), house.world.clock.now())
+    house.world.clock.advance(60)
+    (first,) = house.tick("alarms").run_requests or []
+    assert not house.run(sample_sha("a"), first.job_name or "").success
+    assert house.world.record("production").restorations[-1].refused
+    keys = set()
+    for _ in range(3):
+        house.world.clock.advance(600)
+        keys |= {run.run_key for run in house.tick("alarms").run_requests or []}
+    assert keys <= {first.run_key}
+
+
 def test_two_alarms_of_one_release_have_it_judged_once() -> None:
     """A second alarm, or a tick while the judgement runs, starts nothing."""
     house = House()
@@ -101,6 +134,9 @@ def test_the_backstop_finishes_a_dead_rollout_from_where_it_stopped() -> None:
     sha = _killed(house, "a")
     (run,) = house.tick("backstop").run_requests or []
     assert (run.job_name, run.partition_key) == ("web_delivery", sha)
+    house.world.clock.advance(3600)
+    (later,) = house.tick("backstop").run_requests or []
+    assert later.run_key != run.run_key
     stages = {key.to_user_string() for key in run.asset_selection or []}
     assert "web/source" not in stages and "web/production/live" in stages
     result = house.run(sha, assets=run.asset_selection)
@@ -183,6 +219,18 @@ def test_a_newer_promotion_takes_the_place_of_a_queued_one() -> None:
     assert run.partition_key == sample_sha("b")
     assert house.state(old).status is dg.DagsterRunStatus.CANCELED
     assert house.state(old).tags["delivery/superseded_by"] == sample_sha("b")
+
+
+def test_a_promotion_whose_run_failed_early_waits_for_a_person_and_says_so() -> None:
+    """A refused plan is not planned again and again: the tick names the run to look at."""
+    house = House((gated(sample_service()),))
+    assert house.deliver("a").success
+    house.world.clock.advance(601)
+    failed = dg.DagsterRunStatus.FAILURE
+    run = house.begin("web_production_delivery", failed, delivery_commit=sample_sha("a"))
+    result = house.tick("promotions")
+    assert not result.run_requests
+    assert f"its run {run.run_id[:8]} is failure" in (result.skip_message or "")
 
 
 def test_an_ungated_environment_is_not_promoted_by_the_sensor() -> None:

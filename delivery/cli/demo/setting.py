@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def staged(venue: Venue, teller: Teller, rate: float) -> Iterator[tuple[Stage, C
         create_repository(venue.sandbox.repositories, repository.github)
         bootstrap_world(
             settings, services, variables={"tls_only": "false", "force_destroy": "true"}, dns=True,
-            say=lambda line: teller.say(line, "note"),
+            say=_Digest(teller).line,
         )  # fmt: skip
         teller.say("starting Dagster: webserver and daemon")
         plane.start()
@@ -84,6 +85,27 @@ def staged(venue: Venue, teller: Teller, rate: float) -> Iterator[tuple[Stage, C
         )  # fmt: skip
         copy.create(venue.root / "examples" / SERVICE)
         yield _stage(build_world(settings).ledger, plane, copy, teller, stack, rate), plane
+
+
+class _Digest:
+    """Terraform's many lines as a few: what it will do, how far it is, how it ended."""
+
+    EVERY = 10
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._done: Counter[str] = Counter()
+
+    def line(self, text: str) -> None:
+        """One line of the bootstrap; those of single resources are counted."""
+        who, _, said = text.partition(" │ ")
+        if " complete after " not in said:
+            self._teller.say(text, "note")
+            return
+        self._done[who] += 1
+        if self._done[who] % self.EVERY == 0:
+            resource = said.split(":")[0].removeprefix("module.")
+            self._teller.say(f"{who} │ {self._done[who]} resources so far, the last {resource}", "note")
 
 
 def _images(teller: Teller) -> None:

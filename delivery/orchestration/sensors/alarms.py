@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from delivery.core.service import ServiceSpec
+from delivery.core.standing import newest_failure
 from delivery.errors import DeliveryError
 from delivery.flows import watch
 from delivery.orchestration import partitions
@@ -14,11 +15,14 @@ from delivery.orchestration.jobs import Job, judgement_job
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors.runs import active
 from delivery.orchestration.tags import COMMIT, REASON, chain_of, run_tags
+from delivery.ports import World
 
 INTERVAL = 5
+#: Seconds after which an alarm that still fires is judged again, if the judgement came to nothing.
+AGAIN = 300.0
 DESCRIPTION = """Looks for firing alarms of what is live, with one question for all services.
 
-Each firing has the release judged once; the judgement, not the alarm, decides a rollback."""
+Each firing has the release judged once (again, if that came to nothing); the judgement decides a rollback."""
 
 
 def alarms_sensor(
@@ -32,10 +36,9 @@ def alarms_sensor(
     )  # fmt: skip
     def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         try:
-            due = watch.alarms_to_judge(context.resources.world, services)
+            return judgements(context, services, watch.alarms_to_judge(context.resources.world, services))
         except DeliveryError as error:
             return dg.SensorResult(skip_reason=str(error))
-        return judgements(context, services, due)
 
     return alarms
 
@@ -54,7 +57,7 @@ def judgements(
             continue
         tags = run_tags(one.service, one.environment, chain_of(specs[one.service], one.environment).lock)
         runs[release] = dg.RunRequest(
-            run_key=f"{one.service}/{one.environment}:{one.commit}:{one.alarm}:{one.since.isoformat()}",
+            run_key=":".join((f"{one.service}/{one.environment}", one.commit, _firing(context, one))),
             job_name=job,
             partition_key=one.commit,
             tags={**tags, COMMIT: one.commit, REASON: f"alarm {one.alarm}"},
@@ -65,3 +68,14 @@ def judgements(
         skip_reason=None if runs else "; ".join(notes) or "no alarm of a live release fires",
         dynamic_partitions_requests=[partitions.added(service, [sha]) for service, _, sha in runs],
     )
+
+
+def _firing(context: dg.SensorEvaluationContext, one: watch.Rejudge) -> str:
+    """The firing that is judged. Of one whose judgement left nothing behind (it could not look), a new one is
+    due as long as the alarm fires; one that was judged bad, rolled back or not, is not judged twice.
+    """
+    world: World = context.resources.world
+    record = world.ledger.load(one.service, one.environment).record
+    judged = record.live is not None and newest_failure(record, record.live) is not None
+    again = 0 if judged else int((world.clock.now() - one.since).total_seconds() // AGAIN)
+    return f"{one.alarm}:{one.since.isoformat()}:{again}"

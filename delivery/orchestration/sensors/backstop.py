@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -44,7 +45,9 @@ def backstop_sensor(
 def finishers(
     context: dg.SensorEvaluationContext, services: Sequence[ServiceSpec], found: Sequence[watch.Unfinished]
 ) -> dg.SensorResult:
-    """One run per lock; the attempt is in the run key, so that a later failure may be tried again."""
+    """One run per lock. The attempt and the hour are in the run key: Dagster never launches a key twice, and
+    a run that failed before it took the lock must not be the last one.
+    """
     specs = {spec.name: spec for spec in services}
     runs: dict[str, dg.RunRequest] = {}
     changes, notes = [], []
@@ -54,7 +57,7 @@ def finishers(
         if lock in runs or active(context.instance, {LOCK: lock}):
             notes.append(_waits(context, one, lock))
             continue
-        runs[lock] = _finisher(spec, one, lock)
+        runs[lock] = _finisher(spec, one, lock, context.resources.world.clock.now())
         changes.append(partitions.added(one.service, [one.commit]))
         context.log.warning(f"{one.service} in {one.environment}: {one.reason}")
     return dg.SensorResult(
@@ -76,12 +79,12 @@ def _waits(context: dg.SensorEvaluationContext, one: watch.Unfinished, lock: str
     return f"{told}; a run for {lock} is on its way"
 
 
-def _finisher(spec: ServiceSpec, one: watch.Unfinished, lock: str) -> dg.RunRequest:
+def _finisher(spec: ServiceSpec, one: watch.Unfinished, lock: str, now: datetime) -> dg.RunRequest:
     """A rollout goes on from `deployment`; a verdict without a restoration is judged again, then acted on."""
     rollout = one.kind == "rollout"
     chain = chain_of(spec, one.environment)
     return dg.RunRequest(
-        run_key=f"{one.service}/{one.environment}:{one.commit}:{one.attempt_key}",
+        run_key=f"{one.service}/{one.environment}:{one.commit}:{one.attempt_key}:{now:%Y-%m-%dT%H}",
         job_name=chain.job if rollout else judgement_job(one.service, one.environment),
         partition_key=one.commit,
         asset_selection=resumed(spec, one.environment) if rollout else None,

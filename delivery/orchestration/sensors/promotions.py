@@ -45,7 +45,10 @@ def promotions_sensor(
 def promoted(
     context: dg.SensorEvaluationContext, services: Sequence[ServiceSpec], due: Sequence[watch.PromotionDue]
 ) -> dg.SensorResult:
-    """A run for each that is allowed; the newest takes the place of older ones still queued."""
+    """A run for each that is allowed; the newest takes the place of older ones still queued.
+
+    One whose run failed before it deployed anything is not begun again: a person re-executes that run.
+    """
     specs = {spec.name: spec for spec in services}
     runs, changes, notes = [], [], []
     for one in due:
@@ -55,6 +58,12 @@ def promoted(
             notes.append(told)
             continue
         chain = chain_of(specs[one.service], one.environment)
+        begun = context.instance.get_runs(
+            dg.RunsFilter(job_name=chain.job, tags={COMMIT: one.commit}), limit=1
+        )
+        if begun:
+            notes.append(f"{told}; its run {begun[0].run_id[:8]} is {begun[0].status.value.lower()}")
+            continue
         for old in supersede(context.instance, chain.job, one.commit):
             context.log.info(f"{told}; it supersedes {old[:8]}")
         tags = {**run_tags(one.service, one.environment, chain.lock), COMMIT: one.commit, REASON: "promotion"}
