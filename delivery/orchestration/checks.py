@@ -149,7 +149,7 @@ def _gate(name: str, gate: GateResult | None) -> dg.AssetCheckResult:
 def _rule(name: str, result: RuleResult | None) -> dg.AssetCheckResult:
     """Failing is an error; not measured, not enough seen, could not look: a warning, and still not a pass."""
     if result is None:
-        return _result(name, True, NOT_MEASURED, dg.AssetCheckSeverity.WARN)
+        return _result(name, False, NOT_MEASURED, dg.AssetCheckSeverity.WARN)
     failed = result.phase is VerdictPhase.FAILED and not result.dry_run
     severity = dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN
     passed = result.phase is VerdictPhase.SUCCESSFUL

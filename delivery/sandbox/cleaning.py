@@ -31,7 +31,7 @@ def clean(project: Path) -> None:
         client.ping()
     except DockerException:
         return  # no engine: none of its things either
-    for config in _abandoned(client):
+    for config in abandoned(client):
         sweep(config)
     for container in client.containers.list(filters={"label": _GATES, "status": "exited"}):
         with contextlib.suppress(NotFound, APIError):
@@ -43,7 +43,7 @@ def clean(project: Path) -> None:
                     client.images.remove(tag, force=True)
 
 
-def _abandoned(client: docker.DockerClient) -> Iterator[SandboxConfig]:
+def abandoned(client: docker.DockerClient) -> Iterator[SandboxConfig]:
     """Sandboxes that left containers or a network, and whose process is not alive."""
     things: list[Any] = [
         *client.containers.list(all=True, filters={"label": LABEL}),

@@ -29,8 +29,8 @@ def up(config: SandboxConfig) -> Endpoints:
             f"process {_pid(config)} runs it",
             "Use it, or stop it first with `delivery sandbox down`.",
         )
+    down(config)  # what a killed one left would hold the ports
     _check(config)
-    down(config)
     path = config.save()
     log = (config.state_dir / "sandbox.log").open("ab")
     process = subprocess.Popen(
@@ -66,7 +66,8 @@ def down(config: SandboxConfig) -> None:
         os.kill(pid, signal.SIGTERM)
         if not _gone(pid, 30):
             os.kill(pid, signal.SIGKILL)
-            _gone(pid, 5)
+    if pid is not None and not _cmdline(pid):
+        _gone(pid, 5)  # a process that was just killed gives its ports back a moment after its memory
     sweep(config)
     shutil.rmtree(config.state_dir, ignore_errors=True)
 
@@ -195,10 +196,18 @@ def _gone(pid: int, seconds: float) -> bool:
     while time.monotonic() < deadline:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-        if not _cmdline(pid):
+        if _ended(pid):
             return True
-        time.sleep(0.05)
+        time.sleep(0.02)
     return False
+
+
+def _ended(pid: int) -> bool:
+    """It does not exist, or is a zombie, which holds nothing any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def _processes(program: str, mark: str) -> list[int]:
