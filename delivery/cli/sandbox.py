@@ -89,9 +89,10 @@ def env(installation: Installation) -> None:
 
 
 def _fresh(root: Path) -> SandboxConfig:
-    """Two projects on one machine must not take each other's containers down: each has a name of its own."""
-    mark = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
-    return SandboxConfig(root / FOLDER, name=f"local-{mark}")
+    """Two projects on one machine must not take each other's containers or addresses: each has its own."""
+    mark = hashlib.sha256(str(root.resolve()).encode())
+    prefix = f"127.{128 + mark.digest()[0] % 100}.{mark.digest()[1]}"
+    return SandboxConfig(root / FOLDER, name=f"local-{mark.hexdigest()[:6]}", address_prefix=prefix)
 
 
 def _config(root: Path) -> SandboxConfig:

@@ -162,7 +162,7 @@ def test_a_request_line_tells_who_answered() -> None:
     """A target's own 500, and a 503 that the proxy gave because there was no server."""
     own = Request.parse("group|s0|500|12|l-one|--")
     none = Request.parse("group|<NOSRV>|503|-1|l-one|SC")
-    assert own is not None and (own.by_target, own.status, own.seconds) == (True, 500, 0.012)
+    assert own is not None and (own.by_target, own.status, own.seconds) == (True, 500, 0.0125)
     assert none is not None and not none.by_target
     assert Request.parse("[NOTICE] haproxy started") is None
 

@@ -162,17 +162,20 @@ class _Shares:
     def __init__(self, stage: Stage, act: Act) -> None:
         self._stage, self._act = stage, act
         self._since: Transition | None = None
+        self._last: Transition | None = None
         self.seen: set[int] = set()
 
     def on_transition(self, environment: str, rollout: Rollout, line: Transition) -> None:
         """A new line of a rollout's story: when it tells of another weight, the last one is over."""
         if environment != PRODUCTION:
             return
-        since = self._since
-        if since is not None and since.weight not in (0, line.weight):
-            self._measure(since, line.at, rollout.release.id)
+        since, last = self._since, self._last
+        if since is not None and last is not None and since.weight not in (0, line.weight):
+            # Up to the order that ended this weight: from then on it may be another one.
+            self._measure(since, last.at, rollout.release.id)
         if since is None or since.weight != line.weight:
             self._since = line
+        self._last = line
 
     def _measure(self, since: Transition, end: datetime, release: str) -> None:
         split = self._stage.book.split(since.at, end)

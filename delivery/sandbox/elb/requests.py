@@ -20,7 +20,10 @@ NAMESPACE = "AWS/ApplicationELB"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One line: who should have answered, and what came. `seconds` < 0: no answer from a target."""
+    """One line: who should have answered, and what came. `seconds` < 0: no answer from a target.
+
+    The proxy tells whole milliseconds, cut off; half of one is added, so that a fast answer is not none.
+    """
 
     backend: str
     server: str
@@ -41,7 +44,9 @@ class Request:
         if len(fields) != 6 or not fields[2].lstrip("-").isdigit():
             return None
         backend, server, status, milliseconds, frontend, ending = fields
-        return cls(backend, server, int(status), int(milliseconds) / 1000, frontend, ending)
+        took = int(milliseconds)
+        seconds = (took + 0.5) / 1000 if took >= 0 else -1.0
+        return cls(backend, server, int(status), seconds, frontend, ending)
 
 
 #: From the names in the proxy's configuration to CloudWatch's dimensions: (target group, load balancer).
