@@ -6,6 +6,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RUN := @scripts/with-docker.sh
 WORKERS ?= 2
+# These measure time and share one sandbox: one process, after the others.
+SLOW := sandbox or terraform or e2e
 
 .PHONY: help setup demo test lint bench clean
 
@@ -19,7 +21,8 @@ demo: setup ## Tell the story on the sandbox; ONCE=1 ends after it
 	$(RUN) delivery demo $(if $(ONCE),--once)
 
 test: lint ## Everything: ruff, mypy, and all tests, on the sandbox too
-	$(RUN) pytest -n $(WORKERS) --dist loadgroup
+	$(RUN) pytest -n $(WORKERS) -m "not ($(SLOW))"
+	$(RUN) pytest -m "$(SLOW)"
 
 lint: setup ## Ruff and mypy
 	@ruff check . && ruff format --check . && mypy

@@ -1,7 +1,7 @@
 """What every test may ask for: one sandbox per session, its clients, and the images of its tasks.
 
-Tests that need it are marked `sandbox`; under xdist they all run on one worker (`--dist loadgroup`), so
-that there is one sandbox however many workers there are. A missing prerequisite is an error that names it.
+Tests that need it are marked `sandbox`. `make test` runs them in one process, after the others have had all
+processors: they measure time, and there is one sandbox. A missing prerequisite is an error that names it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: What makes a client speak to the sandbox, or to somebody's real account: no other test may see it.
 _FOREIGN = ("AWS_", "GITHUB_", "DELIVERY_", "DAGSTER_")
-#: Marks whose tests share the sandbox, hence a worker.
-_ON_ONE_WORKER = ("sandbox", "terraform", "e2e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +97,6 @@ def clean_environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     programs = str(Path(sys.executable).parent)
     return {**kept, "PATH": f"{programs}:{kept.get('PATH', os.defpath)}"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the sandbox run one after another, on one xdist worker."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in _ON_ONE_WORKER):
-            item.add_marker(pytest.mark.xdist_group("sandbox"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,6 +18,7 @@ COMMIT = "delivery/commit"
 LOCK = "delivery/lock"
 #: Why a run was started, when it was not a new commit: an alarm, an interrupted rollout, a promotion.
 REASON = "delivery/reason"
+PROMOTION = "promotion"
 SUPERSEDED_BY = "delivery/superseded_by"
 
 #: A killed worker's run goes on from where it stopped. A run that failed by itself (a refused step, a

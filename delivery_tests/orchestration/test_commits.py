@@ -200,6 +200,21 @@ def test_the_service_asked_longest_ago_comes_first(monkeypatch: pytest.MonkeyPat
     assert asked == ["web", "api", "web", "api"]
 
 
+def test_a_run_that_finishes_a_rollout_is_not_superseded() -> None:
+    """A killed run's retry and the backstop's run stay queued: half a rollout is not left for a build's time."""
+    house = House()
+    a, b = house.push("a"), house.push("b")
+    house.partition(a)
+    dead = house.begin("web_delivery", dg.DagsterRunStatus.FAILURE, delivery_commit=a)
+    retry = house.begin("web_delivery", QUEUED, root=dead.run_id, delivery_commit=a)
+    finisher = house.begin("web_delivery", QUEUED, delivery_commit=a, delivery_reason="nobody drives it")
+    house.push("c")
+    assert [r.partition_key for r in house.tick("commits", json.dumps({"web": b})).run_requests or []] == [
+        sample_sha("c")
+    ]
+    assert [house.state(run).status for run in (retry, finisher)] == [QUEUED, QUEUED]
+
+
 def test_old_partitions_are_forgotten_except_what_is_live() -> None:
     """Beyond `keep_partitions` the oldest go; the live release's stays, however old."""
     house = House((replace(sample_service(), keep_partitions=2),))

@@ -44,6 +44,8 @@ sys.stdout.flush()
 if os.environ.get("CRASH"):
     sys.stderr.write("last words\n")
     sys.exit(int(os.environ["CRASH"]))
+#: The default of 5 drops connections under load.
+ThreadingHTTPServer.request_queue_size = 256
 server = ThreadingHTTPServer(("0.0.0.0", 8080), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 server.serve_forever()

@@ -119,7 +119,7 @@ def bad_commit(stage: Stage, edit: Edit) -> Act:
     if record is not None and record.reason:
         act.facts["cause"] = record.reason
     act.expect("FAILURE" in _statuses(stage, pushed.sha), "the run is not red")
-    _restored(stage, act, at, good.commit if good else "")
+    _restored(stage, act, at, good.commit if good else "", record.release.id if record else "")
     quarantined = any(q.commit == pushed.sha for q in stage.watcher.record(PRODUCTION).quarantine)
     act.expect(quarantined, "the bad digest is not quarantined")
     stage.teller.close(act)
@@ -151,7 +151,7 @@ def late_failure(stage: Stage, poison: str) -> Act:
     now = stage.watcher.record(PRODUCTION).live
     act.expect(now is not None and now.id != live.id, "the failing release is still live")
     act.expect("FAILURE" in _statuses(stage, live.commit), "no run turned red")
-    _restored(stage, act, at, now.commit if now else "")
+    _restored(stage, act, at, now.commit if now else "", live.id)
     stage.teller.close(act)
     return act
 
@@ -190,13 +190,18 @@ class _Shares:
         self._stage.teller.say(f"measured at {weight} %: {text} went to the candidate", "load")
 
 
-def _restored(stage: Stage, act: Act, at: datetime, good_commit: str) -> None:
+def _restored(stage: Stage, act: Act, at: datetime, good_commit: str, bad_id: str) -> None:
     """From the load's book: first bad answer, last bad answer, how many, and who answers now."""
+    restoration = stage.watcher.record(PRODUCTION).restoration_of(bad_id)
     lost = stage.book.lost(at)
     total = len(stage.book.between(at))
     act.facts["requests lost"] = f"{len(lost)} of {total}"
     act.expect(bool(lost), "the load saw no failed request")
     if lost:
+        if restoration is not None and restoration.finished_at is not None:
+            act.facts["first failed request → restored"] = seconds_between(
+                lost[0].at, restoration.finished_at
+            )
         act.facts["first → last failed request"] = seconds_between(lost[0].at, lost[-1].at)
         stage.teller.say(f"the load counted {len(lost)} failed requests of {total}", "load")
     begun = datetime.now(UTC)

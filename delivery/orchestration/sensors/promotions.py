@@ -13,7 +13,7 @@ from delivery.orchestration import partitions
 from delivery.orchestration.jobs import Job
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors.runs import supersede
-from delivery.orchestration.tags import COMMIT, REASON, chain_of, run_tags
+from delivery.orchestration.tags import COMMIT, PROMOTION, REASON, chain_of, run_tags
 from delivery.ports import World
 
 INTERVAL = 5
@@ -66,7 +66,7 @@ def promoted(
             continue
         for old in supersede(context.instance, chain.job, one.commit):
             context.log.info(f"{told}; it supersedes {old[:8]}")
-        tags = {**run_tags(one.service, one.environment, chain.lock), COMMIT: one.commit, REASON: "promotion"}
+        tags = {**run_tags(one.service, one.environment, chain.lock), COMMIT: one.commit, REASON: PROMOTION}
         run_key = f"{one.service}/{one.environment}:{one.commit}"
         runs.append(dg.RunRequest(run_key=run_key, job_name=chain.job, partition_key=one.commit, tags=tags))
         changes.append(partitions.added(one.service, [one.commit]))

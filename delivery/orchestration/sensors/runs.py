@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dagster as dg
 
 from delivery.orchestration.operation import holder_of
-from delivery.orchestration.tags import COMMIT, LOCK, SUPERSEDED_BY
+from delivery.orchestration.tags import COMMIT, LOCK, PROMOTION, REASON, SUPERSEDED_BY
 
 IN_PROGRESS = (
     dg.DagsterRunStatus.NOT_STARTED,
@@ -29,15 +29,22 @@ def supersede(instance: dg.DagsterInstance, job: str, commit: str) -> Iterator[s
     """Cancel the job's queued runs of other commits, say so in each, and yield their commits.
 
     One that started is never cancelled. Should the queue start one between the look and the cancel, it
-    finds itself cancelled before its first step.
+    finds itself cancelled before its first step. One that finishes what was begun is not cancelled either:
+    the retry of a killed run, or the backstop's. Its release has traffic that nobody would look at until
+    the newer commit is built.
     """
     for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.QUEUED])):
         old = run.tags.get(COMMIT, "")
-        if old == commit:
+        if old == commit or _finishes(run):
             continue
         instance.add_run_tags(run.run_id, {SUPERSEDED_BY: commit})
         instance.report_run_canceled(run, f"Superseded by {commit[:8]} before it began.")
         yield old
+
+
+def _finishes(run: dg.DagsterRun) -> bool:
+    """Whether the run goes on with something that another began."""
+    return run.parent_run_id is not None or run.tags.get(REASON, PROMOTION) != PROMOTION
 
 
 def bury(instance: dg.DagsterInstance, holder: str, lock: str) -> bool:

@@ -59,7 +59,7 @@ defaults
     log global
     log-format "%b|%s|%ST|%Tr|%f|%ts"
     retries 0
-    timeout connect 2s
+    timeout connect 10s
     timeout client 60s
     timeout server 60s
     timeout http-keep-alive 60s

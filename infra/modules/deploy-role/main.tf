@@ -18,7 +18,7 @@ resource "aws_iam_role" "deploy" {
 data "aws_iam_policy_document" "deploy" {
   statement {
     sid       = "Push"
-    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeImageScanFindings", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages", "ecr:DescribeImageScanFindings", "ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:StartImageScan", "ecr:UploadLayerPart"]
     resources = [var.repository_arn]
   }
   statement {
@@ -110,7 +110,7 @@ data "aws_iam_policy_document" "deploy" {
   }
   statement {
     sid       = "Health"
-    actions   = ["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    actions   = ["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "logs:GetLogEvents"]
     resources = ["*"]
   }
   statement {
