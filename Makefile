@@ -28,7 +28,9 @@ lint: setup ## Ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 bench: setup ## Measure, side by side with the plain serial script
-	$(RUN) python -m delivery_tests.bench
+	@[ -x .tools/awscli/bin/aws ] || { python3 -m venv .tools/awscli && .tools/awscli/bin/pip install -q awscli; }
+	@.venv/bin/pip install -q -e '.[bench]'
+	$(RUN) env PATH="$(CURDIR)/.tools/awscli/bin:$$PATH" python -m delivery_tests.bench
 
 clean: ## Stop and remove everything of ours but the installed tools
 	@scripts/clean.sh

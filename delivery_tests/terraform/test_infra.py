@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -39,7 +40,7 @@ def test_the_stack_keeps_its_contract_and_refuses_bad_names(tmp_path: Path) -> N
     stack = tmp_path / "infra" / "stacks" / "service"
     plugins = plugin_arguments(os.environ, ROOT / ".tools")
     terraform(stack, "init", "-backend=false", "-input=false", *plugins)
-    assert "2 passed, 0 failed" in terraform(stack, "test", "-no-color")
+    assert "3 passed, 0 failed" in terraform(stack, "test", "-no-color")
 
 
 @sandboxed
@@ -55,6 +56,16 @@ def test_the_signing_key_signs(project: Project) -> None:
     asked = {"KeyId": "alias/delivery-signing", "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
     signature = kms.sign(**asked)["Signature"]
     assert kms.verify(**asked, Signature=signature)["SignatureValid"]
+
+
+@sandboxed
+def test_alarms_may_publish_to_the_topic(project: Project) -> None:
+    """The topic's key is one that CloudWatch may use: under AWS's own key every alarm would be lost."""
+    topic = project.sandbox.client("sns").get_topic_attributes(TopicArn=project.contract.topic_arn)
+    kms, key = project.sandbox.client("kms"), topic["Attributes"]["KmsMasterKeyId"]
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    services = {s["Principal"].get("Service") for s in policy["Statement"]}
+    assert "cloudwatch.amazonaws.com" in services
 
 
 @sandboxed
@@ -77,7 +88,7 @@ def test_the_contract_is_complete(project: Project) -> None:
     assert contract.repository_url == f"{project.sandbox.endpoints.registry}/shop"
     elb, ecs = project.sandbox.client("elbv2"), project.sandbox.client("ecs")
     rules = elb.describe_rules(RuleArns=[contract.production_rule_arn, contract.preview_rule_arn])["Rules"]
-    assert [r["Priority"] for r in rules] == ["100", "10"]
+    assert {r["Priority"] for r in rules} == {"100", "10"}
     shown = ecs.describe_services(cluster=contract.cluster, services=list(contract.services.values()))
     assert [s["desiredCount"] for s in shown["services"]] == [0, 0]
 

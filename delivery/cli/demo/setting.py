@@ -29,6 +29,8 @@ from delivery.world import build_world
 SERVICE = "web"
 #: The paths that the demo's users ask for.
 PATHS = ("/", "/checkout")
+#: Of the bootstrap stack: the sandbox has no TLS, and its world ends with it.
+VARIABLES = {"tls_only": "false", "force_destroy": "true", "noncurrent_days": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,7 @@ def staged(venue: Venue, teller: Teller, rate: float) -> Iterator[tuple[Stage, C
         repository = next(s for s in services if s.name == SERVICE).repository
         create_repository(venue.sandbox.repositories, repository.github)
         bootstrap_world(
-            settings, services, variables={"tls_only": "false", "force_destroy": "true"}, dns=True,
-            say=_Digest(teller).line,
+            settings, services, variables=VARIABLES, dns=True, say=_Digest(teller).line,
         )  # fmt: skip
         teller.say("starting Dagster: webserver and daemon")
         plane.start()
