@@ -9,11 +9,19 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 answers() { scripts/docker-answers.sh; }
 may() { answers || [ $? = 2 ]; }
 
+# A killed engine leaves its pid files. Its successor refuses to start when the number is another process's by now.
+forget_stale() { # pid file, program
+  [ -f "$1" ] || return 0
+  [ "$(cat "/proc/$(cat "$1")/comm" 2>/dev/null)" = "$2" ] || as_root rm -f "$1"
+}
+
 may || if [ -d /run/systemd/system ]; then
   say "starting Docker"
   as_root systemctl enable --quiet --now docker
 else
   say "starting Docker in the background (log: .tools/dockerd.log)"
+  forget_stale /var/run/docker.pid dockerd
+  forget_stale /var/run/docker/containerd/containerd.pid containerd
   as_root sh -c "setsid dockerd >>'$log' 2>&1 </dev/null & echo \$! >.tools/dockerd.pid"
 fi
 for _ in $(seq 150); do

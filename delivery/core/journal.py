@@ -106,7 +106,8 @@ def finish_restoration(
     changed = replace(record, restorations=(*others, ended))
     if good is None:
         return prune(changed)
-    releases = _with_outcome(changed.releases, ended.bad, outcome, {Outcome.VERIFIED, Outcome.SUPERSEDED})
+    gone = {Outcome.VERIFIED, Outcome.SUPERSEDED}
+    releases = _with_outcome(changed.releases, ended.bad, outcome, gone, ended.reason)
     releases = _with_outcome(releases, good.id, Outcome.VERIFIED, {Outcome.SUPERSEDED, Outcome.RESTORED_AWAY})
     return prune(replace(changed, live=good, releases=releases))
 
@@ -140,9 +141,12 @@ def prune(record: LedgerRecord) -> LedgerRecord:
 
 
 def _with_outcome(
-    releases: tuple[ReleaseRecord, ...], release_id: str, outcome: Outcome, only: set[Outcome]
-) -> tuple[ReleaseRecord, ...]:
+    releases: tuple[ReleaseRecord, ...], release_id: str, outcome: Outcome, only: set[Outcome],
+    reason: str = "",
+) -> tuple[ReleaseRecord, ...]:  # fmt: skip
     return tuple(
-        replace(r, outcome=outcome) if r.release.id == release_id and r.outcome in only else r
+        replace(r, outcome=outcome, reason=reason or r.reason)
+        if r.release.id == release_id and r.outcome in only
+        else r
         for r in releases
     )

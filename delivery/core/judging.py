@@ -27,6 +27,9 @@ from delivery.core.target import SlotState
 PROBE_FAILURES = 2
 PROBE_SHARE = 0.2
 
+#: How late CloudWatch may publish a datapoint; usually it is one to three minutes.
+PUBLISHED_WITHIN = timedelta(minutes=5)
+
 _WORST_FIRST = (VerdictPhase.FAILED, VerdictPhase.ERROR, VerdictPhase.INCONCLUSIVE, VerdictPhase.SUCCESSFUL)
 
 
@@ -35,8 +38,8 @@ def judge_rule(
 ) -> RuleResult:
     """Judge one rule on its samples between `start` and `now`.
 
-    `no_data="fail"` applies only once `duration` and two periods have passed since `start` (one period
-    to complete, one to be published): a provider that has not had time to speak says nothing bad.
+    `no_data="fail"` applies only once `duration` and the time to publish (`PUBLISHED_WITHIN`) have passed
+    since `start`: a provider that has not had time to speak says nothing bad.
     Without the two moments the window counts as old enough.
     """
     if series.error:
@@ -171,7 +174,7 @@ def _silence(
         counted = f"no datapoint while {series.requests:g} requests were counted: zero"
         return (VerdictPhase.FAILED if breached else VerdictPhase.SUCCESSFUL), counted
     if rule.no_data == "fail":
-        patience = timedelta(seconds=rule.duration + 2 * rule.per)
+        patience = timedelta(seconds=rule.duration) + _published_within(rule)
         if start is None or now is None or now - start >= patience:
             return VerdictPhase.FAILED, f"no datapoint for {rule.metric}, which this rule counts as bad"
         return VerdictPhase.INCONCLUSIVE, f"no datapoint for {rule.metric} yet"
@@ -192,9 +195,15 @@ def _without_gaps(
         points.append(rule.breaches(sample.value))
         previous = sample
     if previous is not None and now is not None and rule.no_data == "fail":
-        # The newest two periods may not be published yet; what is older and absent is a gap.
-        points += [missing] * _periods_between(rule, previous.at, now - timedelta(seconds=2 * rule.per))
+        # The newest periods may not be published yet; what is older and absent is a gap.
+        points += [missing] * _periods_between(rule, previous.at, now - _published_within(rule))
     return points
+
+
+def _published_within(rule: Rule) -> timedelta:
+    """After this long an absent datapoint is absent, and not merely late: a release is not condemned for
+    CloudWatch's delay."""
+    return max(timedelta(seconds=2 * rule.per), PUBLISHED_WITHIN)
 
 
 def _periods_between(rule: Rule, earlier: datetime, later: datetime) -> int:

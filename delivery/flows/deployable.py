@@ -90,6 +90,8 @@ def _before(op: Operation, sha: str, other: str, which: str) -> str:
     if mine is None or theirs is None:
         op.progress(f"cannot tell whether {sha[:8]} is older than {which} {other[:8]}")
         return ""
+    if theirs.sha in mine.parents:
+        return ""  # whatever the clocks of their authors say
     if mine.sha in theirs.parents or mine.committed_at < theirs.committed_at:
         return f"{mine.sha[:8]} ({mine.committed_at:%Y-%m-%d %H:%M}) is older than {which} {theirs.sha[:8]}"
     return ""

@@ -13,9 +13,9 @@ from delivery.core.release import Commit, Slot
 from delivery.core.rollout import RolloutPhase
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.core.standing import failing, handled, newest_failure, open_restoration, settled_since
-from delivery.errors import NotFoundError
+from delivery.errors import DeliveryError, NotFoundError
 from delivery.flows.judgement import judged_until
-from delivery.ports import World
+from delivery.ports import Progress, World
 
 #: A failed verdict is left to the run that made it for this long before the backstop takes it up, seconds.
 GRACE = 60.0
@@ -83,7 +83,9 @@ def new_commits(world: World, service: ServiceSpec, cursor: str | None) -> Commi
     return CommitsFound(commits, commits[-1].sha if commits else cursor or "", note)
 
 
-def alarms_to_judge(world: World, services: Sequence[ServiceSpec]) -> tuple[Rejudge, ...]:
+def alarms_to_judge(
+    world: World, services: Sequence[ServiceSpec], tell: Progress | None = None
+) -> tuple[Rejudge, ...]:
     """Firing alarms of slots that serve a live release, which fired since it has to answer for them.
 
     Where a rollout is in flight its own analysis looks at the alarms; what was judged bad already is not
@@ -93,7 +95,7 @@ def alarms_to_judge(world: World, services: Sequence[ServiceSpec]) -> tuple[Reju
     if not firing:
         return ()
     due = []
-    for service, spec, record in _records(world, services):
+    for service, spec, record in _records(world, services, tell):
         live = record.live
         if live is None or record.contract is None or record.in_flight is not None:
             continue
@@ -109,9 +111,12 @@ def alarms_to_judge(world: World, services: Sequence[ServiceSpec]) -> tuple[Reju
     return tuple(due)
 
 
-def unfinished(world: World, services: Sequence[ServiceSpec], now: datetime) -> tuple[Unfinished, ...]:
+def unfinished(
+    world: World, services: Sequence[ServiceSpec], now: datetime, tell: Progress | None = None
+) -> tuple[Unfinished, ...]:
     """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us."""
-    found = (_unfinished(service, spec, record, now) for service, spec, record in _records(world, services))
+    records = _records(world, services, tell)
+    found = (_unfinished(service, spec, record, now) for service, spec, record in records)
     return tuple(one for one in found if one is not None)
 
 
@@ -141,11 +146,20 @@ def promotable(world: World, services: Sequence[ServiceSpec], now: datetime) -> 
 
 
 def _records(
-    world: World, services: Sequence[ServiceSpec]
+    world: World, services: Sequence[ServiceSpec], tell: Progress | None
 ) -> Iterator[tuple[ServiceSpec, EnvironmentSpec, LedgerRecord]]:
+    """Every ledger. With `tell`, one that cannot be read is told and passed over: it must not keep the
+    others from being looked after."""
     for service in services:
         for spec in service.environments:
-            yield service, spec, world.ledger.load(service.name, spec.name).record
+            try:
+                record = world.ledger.load(service.name, spec.name).record
+            except DeliveryError as error:
+                if tell is None:
+                    raise
+                tell(f"{service.name} {spec.name} could not be looked at: {error}")
+                continue
+            yield service, spec, record
 
 
 def _serving(record: LedgerRecord) -> tuple[Slot, ...]:

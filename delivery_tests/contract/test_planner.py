@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from delivery.adapters.terraform import Terraform
+from delivery.adapters.terraform.workspace import open_workspace
 from delivery.core.service import TerraformSpec
 from delivery.errors import (
     ConfigurationError,
@@ -175,3 +177,14 @@ def test_a_path_that_does_not_exist_is_a_configuration_error(tmp_path: Path, spe
     (tmp_path / "stack" / "main.tf").write_text("")
     with pytest.raises(ConfigurationError):
         Terraform(tmp_path, tmp_path / "work", {"PATH": "/nowhere"}).plan(spec, "key", {}, quiet)
+
+
+def test_nobody_else_reads_the_workspace(tmp_path: Path) -> None:
+    """Plans and local states hold secrets in plain text: their folder is closed, also one made before."""
+    root, work = tmp_path / "project", tmp_path / "work"
+    (root / "stack").mkdir(parents=True)
+    (root / "stack" / "main.tf").write_text("")
+    for _ in range(2):
+        space = open_workspace(root, work, TerraformSpec("stack"), "some.tfstate", {})
+        assert stat.S_IMODE(space.data.parent.stat().st_mode) == 0o700
+        space.data.parent.chmod(0o755)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +147,32 @@ def test_a_dead_load_balancer_is_a_result() -> None:
 def test_no_request_is_no_result() -> None:
     """Nothing asked, nothing told."""
     assert PreviewProber(sample_contract()).probe("/", 0, 1.0) == ()
+
+
+def test_behind_https_the_certificate_is_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load balancer is reached by its own name although the certificate is for the service's."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+         "-subj", "/CN=www.example.test", "-addext", "subjectAltName=DNS:www.example.test",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Host)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    contract = replace(
+        sample_contract(), load_balancer_dns=f"127.0.0.1:{server.server_port}",
+        record_name="www.example.test", extra={"scheme": "https"},
+    )  # fmt: skip
+    try:
+        (named,) = PreviewProber(contract).probe("/", 1, 5.0)
+        (other,) = PreviewProber(replace(contract, record_name="not.example.test")).probe("/", 1, 5.0)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert named.ok and _Host.seen[-1]["Host"] == "www.example.test", named.error
+    assert other.status == 0 and "www.example.test" in other.error

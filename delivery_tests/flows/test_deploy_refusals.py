@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from delivery.core.ledger import Outcome
 from delivery.core.rollout import RolloutPhase
 from delivery.core.target import ShiftTraffic
 from delivery.errors import LockHeldError, NotFoundError, RefusedError
+from delivery.flows import keys
 from delivery.flows.control import abort_rollout, hold, lift_quarantine
 from delivery.flows.health import judge
 from delivery.flows.report import live
@@ -219,3 +221,15 @@ def test_a_rollout_given_up_is_never_live() -> None:
         live(journey.op(), "production", commit.sha)
     seen = journey.target.look()
     assert seen.slot(seen.stable).weight == 100 and seen.slot(seen.stable.other).desired == 0
+
+
+def test_a_child_of_the_live_commit_is_newer_whatever_its_clock_says() -> None:
+    """An author whose clock is behind is not refused: parents count before dates."""
+    journey = Journey.start()
+    journey.deliver("a")
+    child = journey.push("b")
+    snapshot = journey.world.source.snapshot(journey.world.service.repository, child.sha)
+    early = replace(snapshot.commit, committed_at=snapshot.commit.committed_at - timedelta(days=1))
+    key = keys.of_commit(journey.world.service.name, child.sha, "source")
+    journey.world.artifacts.save(key, replace(snapshot, commit=early))
+    assert journey.deploy(child.sha).phase is RolloutPhase.SUCCEEDED

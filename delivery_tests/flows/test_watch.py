@@ -219,3 +219,12 @@ def test_an_ungated_environment_is_not_the_sensors() -> None:
     """Without soak, approvals or windows the commit's own run goes on: nothing is due here."""
     staging, _ = gated(PromotionSpec("staging"))
     assert due(staging) == []
+
+
+def test_one_unreadable_ledger_does_not_hide_the_others() -> None:
+    """The backstop tells which environment it could not look at, and looks at the rest."""
+    journey = Journey.start()
+    told: list[str] = []
+    journey.world.wire.fail("ledger.load")
+    assert unfinished(journey.world, [journey.world.service], journey.world.clock.now(), told.append) == ()
+    assert len(told) == 1 and "could not be looked at" in told[0]

@@ -201,7 +201,7 @@ def test_the_service_asked_longest_ago_comes_first(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_run_that_finishes_a_rollout_is_not_superseded() -> None:
-    """A killed run's retry and the backstop's run stay queued: half a rollout is not left for a build's time."""
+    """A killed run's retry and the backstop's run stay queued: no rollout waits half way for a build."""
     house = House()
     a, b = house.push("a"), house.push("b")
     house.partition(a)

@@ -45,7 +45,9 @@ def asked_by(path: Path) -> set[str]:
     services = {text for method, text in found if method == "client" and text in PREFIX}
     actions = set()
     for service in services:
-        client = boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client = boto3.client(
+            service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
         operations = client.meta.method_to_api_mapping
         for method, text in found:
             name = {"get_paginator": text, "get_waiter": WAITERS.get(text, "")}.get(method, method)

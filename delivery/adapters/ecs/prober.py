@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from delivery.core.analysis import ProbeResult
 from delivery.core.infra import DeployContract
@@ -17,7 +19,8 @@ AT_ONCE, ENOUGH = 8, 65536
 
 class PreviewProber:
     """Asks the load balancer with the preview header. Plain HTTP, unless the contract's `extra` says
-    `scheme: https` (the certificate must then be valid for `load_balancer_dns`)."""
+    `scheme: https`; its certificate is then that of `record_name`, whose record may still be missing or
+    point elsewhere, so the load balancer is asked by its own name and told the other."""
 
     def __init__(self, contract: DeployContract) -> None:
         scheme = contract.extra.get("scheme", "http")
@@ -27,6 +30,9 @@ class PreviewProber:
             "User-Agent": "delivery-preview",
             "Connection": "close",
         }
+        self._name = contract.record_name if scheme == "https" else None
+        if self._name:
+            self._headers["Host"] = self._name
 
     def probe(self, path: str, count: int, timeout: float) -> tuple[ProbeResult, ...]:
         """Send `count` requests, each over a connection of its own and ended after `timeout` seconds.
@@ -44,6 +50,8 @@ class PreviewProber:
         try:
             with requests.Session() as session:
                 session.trust_env = False  # a proxy or .netrc of this machine has no part in it
+                if self._name:
+                    session.mount("https://", _Named(self._name))
                 with session.get(
                     url, headers=self._headers, timeout=timeout, allow_redirects=False, stream=True
                 ) as answer:
@@ -52,6 +60,18 @@ class PreviewProber:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
             status, error = 0, _short(problem)
         return ProbeResult(url, status, round(time.monotonic() - begun, 4), error)
+
+
+class _Named(HTTPAdapter):
+    """TLS with the name the certificate is for, whatever name the connection goes to."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """The pool of connections, all with that name."""
+        super().init_poolmanager(*args, server_hostname=self._name, assert_hostname=self._name, **kwargs)
 
 
 def _read(answer: requests.Response, deadline: float) -> str:

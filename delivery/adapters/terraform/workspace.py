@@ -45,6 +45,8 @@ def open_workspace(
             )
     tree = stack.parents[1] if (stack.parents[1] / "modules").is_dir() else stack
     place = work / "terraform" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    place.mkdir(parents=True, exist_ok=True)
+    place.chmod(0o700)  # a plan and a local state hold sensitive variables in plain text
     copy = place / "source"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(

@@ -36,7 +36,8 @@ def alarms_sensor(
     )  # fmt: skip
     def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         try:
-            return judgements(context, services, watch.alarms_to_judge(context.resources.world, services))
+            due = watch.alarms_to_judge(context.resources.world, services, context.log.warning)
+            return judgements(context, services, due)
         except DeliveryError as error:
             return dg.SensorResult(skip_reason=str(error))
 

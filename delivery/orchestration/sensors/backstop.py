@@ -35,7 +35,8 @@ def backstop_sensor(
     def backstop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         world: World = context.resources.world
         try:
-            return finishers(context, services, watch.unfinished(world, services, world.clock.now()))
+            due = watch.unfinished(world, services, world.clock.now(), context.log.warning)
+            return finishers(context, services, due)
         except DeliveryError as error:
             return dg.SensorResult(skip_reason=str(error))
 

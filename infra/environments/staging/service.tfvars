@@ -5,7 +5,8 @@ record_name = "staging.example.test"
 min_capacity = 2
 max_capacity = 4
 
-# Short waits suit the sandbox and small services; the defaults are AWS's usual ones.
+# Short waits, for the sandbox. On AWS leave these out: load balancer metrics come once a minute there, and the
+# defaults (alarm_period 60, AWS's usual waits) fit.
 alarm_period         = 10
 deregistration_delay = 10
 stop_timeout         = 10

@@ -128,6 +128,11 @@ data "aws_iam_policy_document" "deploy" {
     actions   = ["sns:Publish"]
     resources = [var.topic_arn]
   }
+  statement {
+    sid       = "NotifyEncrypted"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.topic_key_arn]
+  }
 }
 
 resource "aws_iam_role_policy" "deploy" {

@@ -9,6 +9,7 @@ variable "service_ids" { type = list(string) }
 variable "listener_rule_arns" { type = list(string) }
 variable "passable_role_arns" { type = list(string) }
 variable "topic_arn" { type = string }
+variable "topic_key_arn" { type = string }
 variable "hosted_zone_id" {
   type    = string
   default = null

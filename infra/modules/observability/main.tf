@@ -1,6 +1,38 @@
+# A key of our own: AWS's `alias/aws/sns` lets nobody but the account use it, and CloudWatch's alarms would be
+# dropped without a word. Source: "Encrypting messages published to Amazon SNS", CloudWatch user guide.
+data "aws_caller_identity" "current" {}
+
+data "aws_iam_policy_document" "topic_key" {
+  statement {
+    sid       = "Account"
+    actions   = ["kms:*"]
+    resources = ["*"]
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:root"]
+    }
+  }
+  statement {
+    sid       = "Alarms"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    resources = ["*"]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_kms_key" "topic" {
+  description             = "Messages of ${var.name}'s topic (delivery)"
+  policy                  = data.aws_iam_policy_document.topic_key.json
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+}
+
 resource "aws_sns_topic" "deployments" {
   name              = "${var.name}-deployments"
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = aws_kms_key.topic.arn
 }
 
 resource "aws_sns_topic_subscription" "email" {

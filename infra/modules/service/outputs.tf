@@ -25,6 +25,7 @@ output "deploy_contract" {
     load_balancer_zone    = aws_lb.this.zone_id
     hosted_zone_id        = try(data.aws_route53_zone.this[0].zone_id, null)
     record_name           = var.record_name
+    extra                 = { scheme = var.certificate_arn == null ? "http" : "https" }
   }
 }
 output "load_balancer_suffix" { value = aws_lb.this.arn_suffix }

@@ -74,6 +74,7 @@ module "deploy_role" {
   listener_rule_arns = module.service.listener_rule_arns
   passable_role_arns = module.service.role_arns
   topic_arn          = module.observability.topic_arn
+  topic_key_arn      = module.observability.topic_key_arn
   hosted_zone_id     = module.service.deploy_contract.hosted_zone_id
   record_name        = var.record_name
   signing_key_alias  = var.signing_key_alias

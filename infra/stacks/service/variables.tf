@@ -73,8 +73,13 @@ variable "nat_gateway_count" {
   default = 1
 }
 variable "certificate_arn" {
-  type    = string
-  default = null
+  description = "Certificate of the HTTPS listener; null: plain HTTP. It must be valid for record_name."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.certificate_arn == null || var.record_name != null
+    error_message = "A certificate needs record_name, the name under which preview requests are sent."
+  }
 }
 variable "zone_name" {
   type    = string

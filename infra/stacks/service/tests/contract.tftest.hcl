@@ -31,6 +31,14 @@ run "alarms_match_the_rollback_contract" {
   }
 }
 
+run "rejects_a_certificate_without_a_name" {
+  command = plan
+  variables {
+    certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/x"
+  }
+  expect_failures = [var.certificate_arn]
+}
+
 run "rejects_a_name_aws_would_refuse" {
   command = plan
   variables {
