@@ -28,7 +28,7 @@ class Theatre:
     plane: ControlPlane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     """Sandbox, infrastructure, Dagster and the sample's repository, as `make demo` sets them up."""
     folder = tmp_path_factory.mktemp("story")
