@@ -41,11 +41,14 @@ class DriftReport:
 
 
 def of_plan(summary: PlanSummary) -> Finding:
-    """An ordinary plan that wants to change something, or saw something changed, is drift."""
-    changed = [f"{c.action} {c.address}" for c in summary.changes]
-    drifted = [f"{c.address} differs in {', '.join(c.attributes) or 'something'}" for c in summary.drift]
-    found = "; ".join((*changed, *drifted)) or "No changes"
-    return Finding("terraform", not (changed or drifted), "No changes", found)
+    """Drift is what an ordinary plan wants to change.
+
+    What it merely read back otherwise than the state has it (`summary.drift`: computed attributes, and what
+    the code leaves to us) is counted in the telling, and is no drift: nothing would be changed for it.
+    """
+    changed = "; ".join(f"{c.action} {c.address}" for c in summary.changes)
+    seen = f" ({len(summary.drift)} read back otherwise, as the code allows)" if summary.drift else ""
+    return Finding("terraform", summary.empty, "No changes", (changed or "No changes") + seen)
 
 
 def of_slots(record: LedgerRecord, seen: TargetState) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def test_each_kind_of_drift_is_found() -> None:
     """A changed resource, a dead slot, moved weights and a moved name are each found by name."""
     journey = live()
     changed = ResourceChange("aws_lb.this", "update", ("idle_timeout",))
-    journey.world.planner.drifted[state_key("web", "production")] = (changed,)
+    journey.world.planner.pending[state_key("web", "production")] = (changed,)
     journey.target.set_weight(Slot.GREEN, 90)
     journey.world.dns.records[("example.test", "www")] = "elsewhere.example"
     journey.world.behave(sample_sha("a"), Behaviour(unhealthy=True))

@@ -34,6 +34,8 @@ VOLUME, FOLDER = "/gate", "/gate/work"
 USER = 65532
 PROCESSES, LARGEST_FILE, TEMPORARY = 256, 512 * 2**20, "rw,nosuid,nodev,exec,mode=1777,size=256m"
 OUTPUT_LINES, LINE_LENGTH = 60, 400
+#: What is still there after so many tries is left to `sweep`.
+REMOVALS = 5
 
 
 @contextmanager
@@ -66,8 +68,18 @@ def gate_container(client: docker.DockerClient, gate: GateSpec) -> Iterator[Any]
     try:
         yield container
     finally:
+        _remove(client, container)
+
+
+def _remove(client: docker.DockerClient, container: Any) -> None:
+    """Remove it and see that it is gone: the engine has called a container removed that stayed."""
+    for _ in range(REMOVALS):
         with contextlib.suppress(NotFound):
             container.remove(force=True, v=True)
+        try:
+            client.api.inspect_container(container.id)
+        except NotFound:
+            return
 
 
 def sweep(client: docker.DockerClient) -> None:
