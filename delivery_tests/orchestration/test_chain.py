@@ -195,7 +195,7 @@ def test_drift_turns_a_check_red_and_not_the_run() -> None:
     house = House()
     assert house.deliver("a").success
     key = keys.state_key("web", "production")
-    house.world.planner.drifted[key] = (ResourceChange("aws_lb.this", "update", ("idle_timeout",)),)
+    house.world.planner.pending[key] = (ResourceChange("aws_lb.this", "update", ("idle_timeout",)),)
     result = house.defs.resolve_job_def("web_production_drift").execute_in_process(
         instance=house.instance, raise_on_error=False
     )
