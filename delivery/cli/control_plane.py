@@ -19,6 +19,7 @@ import requests
 from delivery.errors import PrerequisiteError, ProviderError
 
 START_TIMEOUT = 180.0
+SWEEP_TIMEOUT = 10.0
 
 
 class ControlPlane:
@@ -143,11 +144,22 @@ class ControlPlane:
         return False
 
     def _sweep(self) -> None:
-        """Run workers and code servers make sessions of their own: find them by their DAGSTER_HOME."""
+        """Run workers and code servers make sessions of their own: find them by their DAGSTER_HOME. One that
+        is just starting another escapes a single look, so look until there is none."""
+        deadline = time.monotonic() + SWEEP_TIMEOUT
+        while (found := self._processes()) and time.monotonic() < deadline:
+            for number in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def _processes(self) -> list[int]:
+        """The processes, ours left out, that were started with this DAGSTER_HOME."""
         mark = f"DAGSTER_HOME={self._home}".encode()
+        found = []
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            with contextlib.suppress(OSError):
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    os.kill(int(entry.name), signal.SIGKILL)
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                with contextlib.suppress(OSError):
+                    if mark in (entry / "environ").read_bytes().split(b"\0"):
+                        found.append(int(entry.name))
+        return found

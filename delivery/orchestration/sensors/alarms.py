@@ -13,11 +13,11 @@ from delivery.flows import watch
 from delivery.orchestration import partitions
 from delivery.orchestration.jobs import Job, judgement_job
 from delivery.orchestration.operation import RESOURCES
+from delivery.orchestration.sensors import EVERY_LOOK
 from delivery.orchestration.sensors.runs import active
 from delivery.orchestration.tags import COMMIT, REASON, chain_of, run_tags
 from delivery.ports import World
 
-INTERVAL = 5
 #: Seconds after which an alarm that still fires is judged again, if the judgement came to nothing.
 AGAIN = 300.0
 DESCRIPTION = """Looks for firing alarms of what is live, with one question for all services.
@@ -26,7 +26,7 @@ Each firing has the release judged once (again, if that came to nothing); the ju
 
 
 def alarms_sensor(
-    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = INTERVAL
+    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = EVERY_LOOK
 ) -> dg.SensorDefinition:
     """The one alarm sensor of an installation."""
 

@@ -20,12 +20,12 @@ from delivery.flows.watch import CommitsFound
 from delivery.orchestration import partitions
 from delivery.orchestration.jobs import Job
 from delivery.orchestration.operation import RESOURCES
+from delivery.orchestration.sensors import EVERY_LOOK
 from delivery.orchestration.sensors.runs import active, supersede
 from delivery.orchestration.stage import key
 from delivery.orchestration.tags import COMMIT, SERVICE, SUPERSEDED_BY, chains, commit_job, run_tags
 from delivery.ports import World
 
-INTERVAL = 5
 #: Seconds after which no further service is asked in this tick (Dagster ends a tick after 60).
 BUDGET = 40.0
 DESCRIPTION = """Asks every service's repository for new commits.
@@ -34,7 +34,7 @@ Each becomes a partition; the newest gets a run, those before it are told to be 
 
 
 def commits_sensor(
-    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = INTERVAL
+    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = EVERY_LOOK
 ) -> dg.SensorDefinition:
     """The one commit sensor of an installation."""
 

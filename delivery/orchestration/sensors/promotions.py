@@ -12,18 +12,18 @@ from delivery.flows import watch
 from delivery.orchestration import partitions
 from delivery.orchestration.jobs import Job
 from delivery.orchestration.operation import RESOURCES
+from delivery.orchestration.sensors import EVERY_LOOK
 from delivery.orchestration.sensors.runs import supersede
 from delivery.orchestration.tags import COMMIT, PROMOTION, REASON, chain_of, run_tags
 from delivery.ports import World
 
-INTERVAL = 5
 DESCRIPTION = """Asks every gate (soak, approvals, windows) which verified commit may go on.
 
 A promotion that is not allowed yet says why, and when to expect it."""
 
 
 def promotions_sensor(
-    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = INTERVAL
+    services: Sequence[ServiceSpec], jobs: Sequence[Job], interval: int = EVERY_LOOK
 ) -> dg.SensorDefinition:
     """The one promotion sensor of an installation."""
 
