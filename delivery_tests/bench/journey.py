@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,7 +71,9 @@ def _times(venue: Venue, stage: Stage, at: datetime, sha: str) -> Times:
             raise SystemExit(f"{sha[:8]} did not get live in {environment}")
         live[environment] = (record.at - at).total_seconds()
     run = next(r for r in stage.watcher.ended(sha))
-    with DagsterInstance.from_config(str(Path(venue.folder) / "dagster")) as instance:
+    home = str(Path(venue.folder) / "dagster")
+    os.environ["DAGSTER_HOME"] = home  # its dagster.yaml asks for it
+    with DagsterInstance.from_config(home) as instance:
         record_of = instance.get_run_record_by_id(run.run_id)
         assert record_of is not None
         created = record_of.create_timestamp.timestamp()
