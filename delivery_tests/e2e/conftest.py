@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Theatre:
-    """The stage, and the Dagster behind it."""
+    """The stage, the Dagster behind it, and since when it stands."""
 
     venue: Venue
     stage: Stage
     plane: ControlPlane
+    since: datetime
 
 
 @pytest.fixture(scope="package")
@@ -37,4 +39,4 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     with (folder / "story.log").open("w") as log:
         teller = Teller(Console(file=log, width=160))
         with staged(venue, teller, rate=80.0) as (stage, plane):
-            yield Theatre(venue, stage, plane)
+            yield Theatre(venue, stage, plane, datetime.now(UTC))
