@@ -14,6 +14,9 @@ from delivery.sandbox.ecs.containers import Containers
 from delivery.sandbox.ecs.model import Task
 from delivery.sandbox.server import STATE
 
+#: Seconds to wait for the end of a dead container's output.
+LAST_WORDS = 10.0
+
 
 @dataclass
 class LogShipper:
@@ -22,20 +25,22 @@ class LogShipper:
     backend: Callable[[], Any]
     _lines: queue.SimpleQueue[tuple[str, str, datetime, str]] = field(default_factory=queue.SimpleQueue)
     _flushing: threading.Lock = field(default_factory=threading.Lock)
+    _readers: dict[str, threading.Thread] = field(default_factory=dict)
 
-    def follow(self, containers: Containers, task: Task) -> None:
-        """Ship what the task writes from now on."""
+    def follow(self, containers: Containers, task: Task, container_id: str) -> None:
+        """Ship what the task's container writes, from its first line."""
         spec = task.container
         if spec.log_group:
             stream = f"{spec.log_prefix}/{spec.name}/{task.task_id}"
-            containers.follow(
-                task.container_id, lambda at, text: self._lines.put((spec.log_group, stream, at, text))
+            self._readers[task.arn] = containers.follow(
+                container_id, lambda at, text: self._lines.put((spec.log_group, stream, at, text))
             )
 
     def finish(self, task: Task) -> None:
-        """Ship the last words of a task that ended."""
-        if task.container.log_group:
-            threading.Event().wait(0.3)  # the follower's thread reads the end of the stream
+        """Ship the last words of a task whose container ended, before anybody is told that it ended."""
+        reader = self._readers.pop(task.arn, None)
+        if reader is not None:
+            reader.join(LAST_WORDS)
             self.flush()
 
     def flush(self) -> None:

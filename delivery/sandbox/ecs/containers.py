@@ -126,9 +126,11 @@ class Containers:
         with contextlib.suppress(NotFound, APIError):
             self._docker.api.remove_container(container_id, force=True, v=True)
 
-    def follow(self, container_id: str, line: Callable[[datetime, str], None]) -> None:
-        """Hand every line the container writes to `line`, from a thread, until it ends."""
-        threading.Thread(target=self._follow, args=(container_id, line), daemon=True, name="logs").start()
+    def follow(self, container_id: str, line: Callable[[datetime, str], None]) -> threading.Thread:
+        """Hand every line the container writes to `line`, from a thread that ends with the container."""
+        reader = threading.Thread(target=self._follow, args=(container_id, line), daemon=True, name="logs")
+        reader.start()
+        return reader
 
     def _follow(self, container_id: str, line: Callable[[datetime, str], None]) -> None:
         rest = b""

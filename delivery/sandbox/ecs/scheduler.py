@@ -124,12 +124,13 @@ class Scheduler:
             with STATE:
                 task.stopped("TaskFailedToStart", "the sandbox could not start it, see its log")
             return
+        # Before the task has its container: from then on it may be found dead, and its log is closed.
+        self.logs.follow(self.containers, task, container_id)
         with STATE:
             task.container_id, task.address = container_id, address
             task.last_status, task.started_at = "RUNNING", utcnow()
             for group in runtime.target_groups if runtime else ():
                 self.targets.register(group, address, task.container.port, container_id)
-        self.logs.follow(self.containers, task)
 
     def _judge(self, task: Task) -> None:
         """A task serves when all its target groups call it healthy; without any, when it keeps running."""
@@ -160,6 +161,7 @@ class Scheduler:
     def _ended(self, task: Task) -> None:
         """Its container ended, by itself or by us: note how, count it if it was its own doing."""
         ending = self.containers.ending(task.container_id)
+        self.logs.finish(task)  # as the awslogs driver does, which closes its stream with the container
         reason = "OutOfMemoryError: Container killed due to memory usage" if ending.out_of_memory else ""
         with STATE:
             own_doing = not task.stop_code
@@ -172,7 +174,6 @@ class Scheduler:
             if own_doing and runtime is not None:
                 code = "" if ending.exit_code is None else f" with exit code {ending.exit_code}"
                 runtime.failed(task, f"has stopped 1 running tasks: its container exited{code}.")
-        self.logs.finish(task)
         self.containers.remove(task.container_id)
 
     def _forget(self) -> None:
