@@ -57,7 +57,13 @@ class Endpoints:
 class SandboxConfig:
     """One sandbox. Another name, other ports and another prefix run beside it.
 
-    address_prefix  the first three bytes of the loopback addresses its load balancers get
+    address_prefix     the first three bytes of the loopback addresses its load balancers get
+    time_scale         AWS seconds that pass in one real second; every period and delay shrinks alike
+    metric_resolution  seconds of a datapoint of AWS/ApplicationELB and AWS/ECS; AWS's is 60
+    metric_delay       AWS seconds after a datapoint's end until it is published
+    propagation        AWS seconds until a changed listener rule is seen in traffic
+    dns_delay          AWS seconds a record change is PENDING before it is INSYNC and answered
+    enforce_iam        whether the callers' IAM policies decide
     """
 
     state_dir: Path
@@ -69,6 +75,12 @@ class SandboxConfig:
     address_prefix: str = "127.0.1"
     account: str = "123456789012"
     region: str = "us-east-1"
+    time_scale: float = 1.0
+    metric_resolution: int = 1
+    metric_delay: float = 0.0
+    propagation: float = 0.0
+    dns_delay: float = 0.0
+    enforce_iam: bool = False
 
     @property
     def endpoints(self) -> Endpoints:

@@ -13,6 +13,7 @@ from typing import Any
 from moto.backends import get_backend
 
 from delivery.sandbox import control, dns, ecr, patches
+from delivery.sandbox.clock import CLOCK
 from delivery.sandbox.cloudwatch.evaluator import AlarmEvaluator
 from delivery.sandbox.cloudwatch.store import MetricStore
 from delivery.sandbox.cloudwatch.usage import UsageMeter
@@ -39,6 +40,7 @@ class World:
     def __init__(self, config: SandboxConfig) -> None:
         # Terraform attaches AmazonECSTaskExecutionRolePolicy, which moto knows only when asked to.
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+        CLOCK.start(config.time_scale)
         self._config, self._stopping = config, threading.Event()
         self._store = MetricStore()
         self._containers = Containers(config)
