@@ -6,10 +6,11 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 RUN := @scripts/with-docker.sh
 WORKERS ?= 2
+HISTORIES ?= 1000000
 # These measure time and share one sandbox: one process, after the others.
 SLOW := sandbox or terraform or e2e
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test soak lint bench clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
@@ -23,6 +24,9 @@ demo: setup ## Tell the story on the sandbox; ONCE=1 ends after it
 test: lint ## Everything: ruff, mypy, and all tests, on the sandbox too
 	$(RUN) pytest -n $(WORKERS) -m "not ($(SLOW))"
 	$(RUN) pytest -m "$(SLOW)"
+
+soak: setup ## Play HISTORIES (a million) random histories against the promises
+	@pytest delivery_tests/flows/test_properties.py -n $(WORKERS) --histories $(HISTORIES) --history-seed 0
 
 lint: setup ## Ruff and mypy
 	@ruff check . && ruff format --check . && mypy

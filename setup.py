@@ -12,6 +12,7 @@ DEV = [
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100,<7",
+    "greenlet>=3,<4",  # several workers on one virtual clock in the property tests
     "ruff>=0.6,<1",
     "mypy>=1.11,<3",
     "boto3-stubs>=1.40,<2",

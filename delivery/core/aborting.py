@@ -8,7 +8,7 @@ from datetime import datetime
 from delivery.core import moves
 from delivery.core.analysis import Verdict
 from delivery.core.rollout import Decision, Rollout, RolloutPhase
-from delivery.core.target import Drain, ShiftTraffic, TargetState
+from delivery.core.target import Drain, Launch, ShiftTraffic, SlotState, TargetState
 
 
 def condemn(rollout: Rollout, seen: TargetState, verdict: Verdict, now: datetime) -> Decision:
@@ -28,25 +28,62 @@ def condemn(rollout: Rollout, seen: TargetState, verdict: Verdict, now: datetime
 def abort(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
     """Traffic back, read back, then the candidate drained; never onto a slot where nothing answers.
 
-    A rolling update has no other slot to return to, and a first release none before it: there the traffic
-    stays, and what follows is decided by `flows.rollback`.
+    A first release has none before it: there the traffic stays. So it does where all steps had passed and
+    the old slot was drained already: the rollout then has succeeded, whatever was asked for since.
     """
     candidate, stable = seen.slot(rollout.candidate), seen.slot(rollout.candidate.other)
     if rollout.in_place:
-        return moves.aborted(rollout, seen, "", now)
+        return _abort_in_place(rollout, seen, now)
     if candidate.weight > 0 and rollout.previous is None:
         return moves.aborted(rollout, seen, "no earlier release to return to, traffic stays", now)
-    if candidate.weight > 0 and moves.waited(rollout, now) >= rollout.limits.launch_timeout:
-        reason = f"could not return the traffic: {stable.healthy} healthy targets in {stable.slot}"
-        return moves.pause(rollout, seen, f"{reason} ({rollout.reason})", now)
-    if candidate.weight > 0 and stable.healthy == 0 and candidate.healthy > 0:
-        told = f"waiting for a healthy target in {stable.slot} to return the traffic to"
-        return moves.wait(rollout, told, now)
+    if candidate.weight == 100 and stable.desired == 0 and rollout.step is None:
+        reason = f"too late to give up, all steps had passed and {stable.slot} is drained ({rollout.reason})"
+        return moves.succeed(rollout, seen, reason, now)
     if candidate.weight > 0:
-        shift = ShiftTraffic(rollout.candidate, 0)
-        return moves.act(rollout, seen, (shift,), f"returning all traffic to {stable.slot}", now)
-    if candidate.desired > 0 and moves.waited(rollout, now) < rollout.limits.launch_timeout:
+        return _return_traffic(rollout, seen, candidate, stable, now)
+    if candidate.desired > 0 and moves.waited(rollout, now, seen) < rollout.limits.launch_timeout:
+        if stable.desired > 0 and stable.healthy == 0 and candidate.healthy > 0:
+            told = f"{candidate.slot} is kept while nothing is healthy in {stable.slot}"
+            return moves.wait(rollout, told, now)
         told = f"traffic is back, draining {candidate.slot}"
         return moves.act(rollout, seen, (Drain(rollout.candidate),), told, now)
     left = f"{candidate.slot} could not be drained" if candidate.desired > 0 else ""
     return moves.aborted(rollout, seen, left, now)
+
+
+def _return_traffic(
+    rollout: Rollout, seen: TargetState, candidate: SlotState, stable: SlotState, now: datetime
+) -> Decision:
+    if moves.waited(rollout, now, seen) >= rollout.limits.launch_timeout:
+        reason = f"could not return the traffic: {stable.healthy} healthy targets in {stable.slot}"
+        return moves.pause(rollout, seen, f"{reason} ({rollout.reason})", now)
+    if stable.healthy == 0 and candidate.healthy > 0:
+        told = f"waiting for a healthy target in {stable.slot} to return the traffic to"
+        return moves.wait(rollout, told, now)
+    shift = ShiftTraffic(rollout.candidate, 0)
+    return moves.act(rollout, seen, (shift,), f"returning all traffic to {stable.slot}", now)
+
+
+def _abort_in_place(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
+    """A rolling update has no other slot to return to.
+
+    One that was given up puts the release before it back in the same way; where that is not known, the
+    traffic stays. A condemned one is left to `flows.rollback`, which goes back to the last verified release
+    through the idle slot.
+    """
+    slot, back = seen.slot(rollout.candidate), rollout.back
+    if rollout.condemned:
+        return moves.aborted(rollout, seen, "", now)
+    if back is None and slot.release == rollout.release.id:
+        return moves.aborted(rollout, seen, "no earlier release to return to, traffic stays", now)
+    if back is None or slot.release not in (rollout.release.id, back.id):
+        return moves.aborted(rollout, seen, f"{slot.slot} runs {slot.release or 'nothing'}", now)
+    if slot.release == back.id and (slot.serving or rollout.launched_at is None):
+        return moves.aborted(rollout, seen, f"{back.id} is back", now)
+    if moves.waited(rollout, now, seen) >= rollout.limits.launch_timeout:
+        reason = f"could not put {back.id} back: {moves.healthy(slot)} ({rollout.reason})"
+        return moves.pause(rollout, seen, reason, now)
+    if slot.release == back.id:
+        return moves.wait(rollout, f"{moves.healthy(slot)} in {slot.slot}", now)
+    launch = Launch(slot.slot, back, max(1, seen.min_capacity, slot.desired))
+    return moves.act(rollout, seen, (launch,), f"putting {back.id} back in {slot.slot}", now)

@@ -100,7 +100,7 @@ def _set_weight(rollout: Rollout, seen: TargetState, percent: int, now: datetime
     if waiting:
         return waiting
     since = max(rollout.entered_at, rollout.served_at or rollout.entered_at)
-    if (now - since).total_seconds() > rollout.limits.shift_timeout:
+    if moves.seconds_since(since, now, seen) > rollout.limits.shift_timeout:
         reason = f"{percent} % was asked for, the load balancer still gives {slot.weight} %"
         return moves.pause(rollout, seen, reason, now)
     shift = ShiftTraffic(rollout.candidate, percent)
@@ -143,7 +143,7 @@ def _finish(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
         return moves.succeed(
             rollout, seen, "restored" if rollout.kind == "restore" else "all steps passed", now
         )
-    if moves.waited(rollout, now) > rollout.limits.launch_timeout:
+    if moves.waited(rollout, now, seen) > rollout.limits.launch_timeout:
         reason = f"{slot.healthy} targets healthy in {slot.slot}, the old slot {old.slot} is not drained"
         return moves.pause(rollout, seen, reason, now)
     if not slot.serving:
@@ -156,6 +156,6 @@ def _inconclusive(
 ) -> Decision:
     """The step's time is over and nobody can say that it is healthy: wait a while, then pause."""
     reason = verdict.reason if verdict else "not judged"
-    if (now - end).total_seconds() >= rollout.limits.inconclusive_timeout:
+    if moves.seconds_since(end, now, seen) >= rollout.limits.inconclusive_timeout:
         return moves.pause(replace(rollout, verdict=verdict), seen, f"inconclusive: {reason}", now)
     return moves.wait(rollout, f"not yet conclusive: {reason}", now)

@@ -97,11 +97,12 @@ def judge_targets(slot: SlotState, failed_tasks: int) -> RuleResult:
     """Judge what the load balancer and ECS say of a slot that should be serving.
 
     No healthy target at all, ECS giving up, or `failed_tasks` tasks that died in a row is bad; fewer
-    healthy targets than wanted (a scale-out in flight, one slow start) is not known yet.
+    healthy targets than wanted (a scale-out in flight, one slow start) is not known yet. Where ECS put the
+    previous revision back, what failed is not what the slot runs now.
     """
     counted = f"{slot.healthy} of {slot.desired} targets healthy"
     limit = f"at least {slot.desired}"
-    if slot.failed or slot.failed_tasks >= failed_tasks:
+    if not slot.rolled_back and (slot.failed or slot.failed_tasks >= failed_tasks):
         return RuleResult("targets", VerdictPhase.FAILED, f"{counted}: {failure_of(slot)}", limit=limit)
     if slot.healthy == 0:
         return RuleResult("targets", VerdictPhase.FAILED, f"{counted}: nothing answers", limit=limit)

@@ -11,6 +11,7 @@ from delivery.core.aborting import condemn
 from delivery.core.analysis import RuleResult, Verdict, VerdictPhase
 from delivery.core.judging import failure_of
 from delivery.core.rollout import Decision, Rollout
+from delivery.core.strategy import UpdateInPlace
 from delivery.core.target import Launch, SlotState, TargetState
 
 
@@ -24,11 +25,13 @@ def until_serving(rollout: Rollout, seen: TargetState, needed: int, now: datetim
     """
     slot, limits = seen.slot(rollout.candidate), rollout.limits
     ready = slot.serving and (slot.settled or not rollout.in_place)
-    if not ready and rollout.launched_at is None and moves.waited(rollout, now) > limits.launch_timeout:
+    if not ready and rollout.launched_at is None and moves.waited(rollout, now, seen) > limits.launch_timeout:
         reason = f"{slot.slot} does not run the release {limits.launch_timeout:g} s after it was asked to"
         return moves.pause(rollout, seen, reason, now)
-    since = max(rollout.entered_at, rollout.launched_at or rollout.entered_at)
-    if not ready and (now - since).total_seconds() > limits.launch_timeout:
+    # Tasks that autoscaling adds have a time of their own.
+    began = (rollout.entered_at, rollout.launched_at, rollout.grown_at)
+    since = max(moment for moment in began if moment is not None)
+    if not ready and moves.seconds_since(since, now, seen) > limits.launch_timeout:
         reason = f"{moves.healthy(slot)} after {limits.launch_timeout:g} s"
         return condemn(rollout, seen, launch_verdict(f"{reason}: {failure_of(slot)}", now), now)
     unseen = rollout.kind == "deploy" and seen.preview is not rollout.candidate
@@ -42,12 +45,14 @@ def until_serving(rollout: Rollout, seen: TargetState, needed: int, now: datetim
 
 
 def noted(rollout: Rollout, slot: SlotState, now: datetime) -> Rollout:
-    """The rollout with what this look tells of its candidate: launched, serving."""
+    """The rollout with what this look tells of its candidate: launched, serving, grown."""
     running = runs(rollout, slot)
     return replace(
         rollout,
         launched_at=rollout.launched_at or (now if running else None),
         served_at=(rollout.served_at or now) if running and slot.serving else None,
+        tasks=slot.desired,
+        grown_at=now if slot.desired > rollout.tasks else rollout.grown_at,
     )
 
 
@@ -66,6 +71,9 @@ def failed_launch(rollout: Rollout, seen: TargetState, now: datetime) -> Verdict
     if slot.failed or slot.rolled_back:
         back = "; ECS put the previous revision back" if slot.rolled_back else ""
         return launch_verdict(f"ECS gave up the deployment: {failure_of(slot)}{back}", now)
+    if isinstance(rollout.step, UpdateInPlace) and slot.release == rollout.previous != rollout.release.id:
+        # ECS tells of its way back only while it is on it; nobody else puts the previous release back.
+        return launch_verdict(f"ECS put {slot.release} back in {slot.slot}", now)
     if slot.failed_tasks >= rollout.limits.failed_tasks:
         return launch_verdict(f"{slot.failed_tasks} tasks died in a row: {failure_of(slot)}", now)
     return None

@@ -6,6 +6,7 @@ read; losing it must not lose the last good release.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -114,6 +115,11 @@ class LedgerRecord:
         """The rollout that is not finished: on its way, aborting, or paused until a person looks."""
         ended = (RolloutPhase.SUCCEEDED, RolloutPhase.ABORTED)
         return self.rollout if self.rollout is not None and self.rollout.phase not in ended else None
+
+    @property
+    def known(self) -> Iterator[Release]:
+        """Every release on record, newest first."""
+        return (entry.release for entry in reversed(self.releases))
 
     def record_of(self, release_id: str) -> ReleaseRecord | None:
         """The newest record of that release."""

@@ -86,6 +86,11 @@ def healthy(slot: SlotState) -> str:
     return f"{slot.healthy} of {slot.desired} targets healthy"
 
 
-def waited(rollout: Rollout, now: datetime) -> float:
-    """Seconds in the present step."""
-    return (now - rollout.entered_at).total_seconds()
+def waited(rollout: Rollout, now: datetime, seen: TargetState | None = None) -> float:
+    """Seconds in the present step, as far as the look tells of them."""
+    return seconds_since(rollout.entered_at, now, seen)
+
+
+def seconds_since(moment: datetime, now: datetime, seen: TargetState | None) -> float:
+    """Seconds from the moment to when the look was asked for."""
+    return (now - moment).total_seconds() - (seen.age if seen else 0.0)

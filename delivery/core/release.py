@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -78,5 +79,10 @@ class Release:
     @property
     def id(self) -> str:
         """Short, readable and derived: first 8 of the commit, then 8 of the content's hash."""
-        content = "\n".join((self.service, self.commit, self.image.reference, self.template))
-        return f"{self.commit[:8]}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+        return _id(self.service, self.commit, self.image.repository, self.image.digest, self.template)
+
+
+@lru_cache(maxsize=1024)
+def _id(service: str, commit: str, repository: str, digest: str, template: str) -> str:
+    content = "\n".join((service, commit, f"{repository}@{digest}", template))
+    return f"{commit[:8]}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,8 +66,11 @@ class Rollout:
     blindly: it looks first and decides again, so what was done is not done twice and what no longer
     fits (a slot that died meanwhile) is not done at all.
 
+    back          the release that served before, if the ledger knows it: what an update in place goes back to
     launched_at   the candidate slot was first seen running the release
     served_at     … and has been seen with all its targets healthy since then
+    tasks         how many the slot was last seen wanting, and since when they are more than before
+    grown_at
     returning     its traffic is being given back: it does not go forward any more, also after a pause
     traffic_at    … and first had production traffic: samples before it are not the release's
     """
@@ -90,6 +94,9 @@ class Rollout:
     served_at: datetime | None = None
     traffic_at: datetime | None = None
     returning: bool = False
+    back: Release | None = None
+    tasks: int = 0
+    grown_at: datetime | None = None
 
     @property
     def step(self) -> Step | None:
@@ -132,13 +139,17 @@ def begin(
     now: datetime,
     limits: Limits,
     kind: Literal["deploy", "restore"] = "deploy",
+    known: Iterable[Release] = (),
 ) -> Rollout:
     """Start a rollout from what is seen: the slot without traffic takes the candidate.
 
-    A rolling update works in the slot that has the traffic; a restoration never does.
+    A rolling update works in the slot that has the traffic; a restoration never does. `known` are the
+    releases of the ledger, one of which may be what serves now. Where nothing answers, no share of the
+    traffic is kept for it.
     """
-    steps = steps_for(strategy, first=seen.empty, known_good=kind == "restore")
+    steps = steps_for(strategy, first=seen.empty or seen.dark, known_good=kind == "restore")
     in_place = any(isinstance(step, UpdateInPlace) for step in steps)
+    previous = None if seen.empty else seen.slot(seen.stable).release
     return Rollout(
         release=release,
         steps=steps,
@@ -146,8 +157,9 @@ def begin(
         started_at=now,
         entered_at=now,
         kind=kind,
-        previous=None if seen.empty else seen.slot(seen.stable).release,
+        previous=previous,
         limits=limits,
+        back=next((r for r in known if r.id == previous and r.id != release.id), None),
     )
 
 
@@ -186,3 +198,11 @@ def give_up(rollout: Rollout, reason: str, now: datetime) -> Rollout:
         history=story,
         returning=True,
     )
+
+
+def end_where_it_stands(rollout: Rollout, reason: str, now: datetime) -> Rollout:
+    """A rollout whose traffic could not be returned, ended all the same (a person asked for it)."""
+    weight = rollout.history[-1].weight if rollout.history else 0
+    why = f"ended where it stands, the traffic was not returned: {reason} ({rollout.reason})"
+    story = (*rollout.history, Transition(now, weight, why))
+    return replace(rollout, phase=RolloutPhase.ABORTED, reason=why, pending=(), errors=0, history=story)

@@ -36,16 +36,26 @@ def subject(record: LedgerRecord, sha: str) -> Release | None:
 
 
 def handled(record: LedgerRecord, rollout: Rollout) -> bool:
-    """Whether everything that follows from an ended rollout was done: made live, or taken back.
+    """Whether everything that follows from an ended rollout was done: made live, taken back, or refused.
 
     Nothing follows from one that was given up without a judgement.
     """
     if rollout.phase is RolloutPhase.SUCCEEDED:
-        return record.live is not None and record.live.id == rollout.release.id
+        if record.live is not None and record.live.id == rollout.release.id:
+            return True
+        entry = record.record_of(rollout.release.id)
+        return entry is not None and entry.at >= rollout.started_at and _settled(record, entry)
     if rollout.phase is not RolloutPhase.ABORTED:
         return False
     verdict = rollout.verdict if rollout.condemned else None
     return verdict is None or settled_since(record, rollout.release.id, verdict.judged_at) is not None
+
+
+def _settled(record: LedgerRecord, entry: ReleaseRecord) -> bool:
+    """The release is on record as not live, and what follows from a failure was done."""
+    if entry.outcome is not Outcome.FAILED:
+        return True
+    return settled_since(record, entry.release.id, _failed_at(entry)) is not None
 
 
 def settled_since(record: LedgerRecord, release_id: str, moment: datetime) -> Restoration | None:
@@ -67,8 +77,8 @@ def failing(record: LedgerRecord, release: Release) -> Failing | None:
     entry = newest_failure(record, release)
     if entry is None or _deployed_since(record, release, entry):
         return None
-    at = entry.verdict.judged_at if entry.verdict else entry.at
-    return Failing(release, at, entry.reason, entry.verdict, late=_was_verified(record, release))
+    late = _was_verified(record, release)
+    return Failing(release, _failed_at(entry), entry.reason, entry.verdict, late)
 
 
 def open_restoration(record: LedgerRecord) -> Restoration | None:
@@ -80,6 +90,16 @@ def newest_failure(record: LedgerRecord, release: Release) -> ReleaseRecord | No
     """The newest record of the release, if it says that it failed."""
     entry = record.record_of(release.id)
     return entry if entry is not None and entry.outcome is Outcome.FAILED else None
+
+
+def on_record(record: LedgerRecord, bad: Failing) -> bool:
+    """Whether this very failure is on record, and not only an earlier one of the same release."""
+    entry = newest_failure(record, bad.release)
+    return entry is not None and _failed_at(entry) >= bad.at
+
+
+def _failed_at(entry: ReleaseRecord) -> datetime:
+    return entry.verdict.judged_at if entry.verdict else entry.at
 
 
 def _deployed_since(record: LedgerRecord, release: Release, failure: ReleaseRecord) -> bool:

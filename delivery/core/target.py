@@ -65,13 +65,18 @@ class SlotState:
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """Both slots, and the slot the preview rule reaches."""
+    """Both slots, and the slot the preview rule reaches.
+
+    `age` is for how many seconds the answer was waited for: nobody's patience ends by a look that may be as
+    old as that. Who asks sets it.
+    """
 
     blue: SlotState
     green: SlotState
     preview: Slot
     min_capacity: int = 1
     max_capacity: int = 4
+    age: float = 0.0
 
     def slot(self, slot: Slot) -> SlotState:
         """The state of that slot."""
@@ -86,6 +91,12 @@ class TargetState:
     def empty(self) -> bool:
         """Nothing serves production: a first deployment, or everything is down."""
         return self.slot(self.stable).release is None or self.slot(self.stable).running == 0
+
+    @property
+    def dark(self) -> bool:
+        """The stable slot has arrived where it was told to be, and nothing answers there."""
+        slot = self.slot(self.stable)
+        return slot.settled and slot.healthy == 0
 
 
 @dataclass(frozen=True, slots=True)

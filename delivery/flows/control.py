@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from delivery.core import journal
 from delivery.core.ledger import Hold, LedgerRecord
-from delivery.core.rollout import Rollout, RolloutPhase, give_up, resume
+from delivery.core.rollout import Rollout, RolloutPhase, end_where_it_stands, give_up, resume
 from delivery.errors import NotFoundError, RefusedError
 from delivery.flows.operation import Operation
 from delivery.flows.records import change
@@ -24,16 +24,24 @@ def continue_rollout(op: Operation, environment: str) -> Rollout:
 
 
 def abort_rollout(op: Operation, environment: str, reason: str) -> Rollout:
-    """Give an unfinished rollout up: its traffic is returned, nothing is said of its release."""
+    """Give an unfinished rollout up: its traffic is returned, nothing is said of its release.
+
+    One that is paused because its traffic cannot be returned is ended where it stands: the next deployment
+    or rollback starts from there.
+    """
 
     def given_up(record: LedgerRecord) -> LedgerRecord:
         rollout = _in_flight(record)
         if rollout.phase is RolloutPhase.ABORTING:
             return record
-        why = f"{reason} ({op.holder})"
-        return journal.put_rollout(record, give_up(rollout, why, op.world.clock.now()))
+        why, now = f"{reason} ({op.holder})", op.world.clock.now()
+        if rollout.phase is RolloutPhase.PAUSED and rollout.returning:
+            return journal.put_rollout(record, end_where_it_stands(rollout, why, now))
+        return journal.put_rollout(record, give_up(rollout, why, now))
 
-    return _in_flight(change(op, environment, given_up))
+    ended = change(op, environment, given_up).rollout
+    assert ended is not None  # `given_up` has refused otherwise
+    return ended
 
 
 def hold(op: Operation, environment: str, reason: str) -> LedgerRecord:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from delivery.core import journal
 from delivery.core.ledger import LedgerRecord
 from delivery.core.release import Release
-from delivery.core.rollout import Rollout, RolloutPhase, begin, give_up
+from delivery.core.rollout import Rollout, RolloutPhase, begin
 from delivery.core.standing import handled
 from delivery.core.target import TargetState
-from delivery.errors import DeliveryError, RefusedError
+from delivery.errors import DeliveryError
 from delivery.flows import keys, telling
 from delivery.flows.deployable import check_image, check_ledger, release_for
 from delivery.flows.driving import drive, take_over
 from delivery.flows.operation import Operation, contract_of
-from delivery.flows.restoring import condemned_record, finish_open
+from delivery.flows.report import catch_up
+from delivery.flows.restoring import closed
 from delivery.flows.session import Session, lock, patiently
+from delivery.flows.settling import refuse_paused, settle
 
 
 def deploy(op: Operation, environment: str, sha: str) -> Rollout:
@@ -41,7 +43,8 @@ def _deploy(op: Operation, environment: str, sha: str) -> Rollout:
         if not _in_flight(record, release):
             check_ledger(op, record, release)
             check_image(op, release, pushed)
-        ended = _under_lock(op, environment, release)
+        return _under_lock(op, environment, release)
+    catch_up(op, environment, sha)
     return ended
 
 
@@ -63,39 +66,6 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
             telling.notice(op, "paused", environment, title, ended.reason)
         refuse_paused(session.record)
         return ended
-
-
-def settle(session: Session, why: str) -> None:
-    """Bring what another deployer left in flight to its end: finish a restoration, give a rollout up.
-
-    A paused rollout is left to the person it waits for: RefusedError.
-    """
-    rollout = session.record.in_flight
-    if rollout is None:
-        return
-    refuse_paused(session.record)
-    if rollout.kind == "restore":
-        session.op.progress(f"finishing the rollback to {rollout.release.id} first")
-        finish_open(session)
-        return
-    session.op.progress(f"giving up the unfinished rollout of {rollout.release.id}: {why}")
-    if rollout.phase is RolloutPhase.PROGRESSING:
-        session.move(rollout, give_up(rollout, why, session.now()))
-    take_over(session)
-    refuse_paused(session.record)
-
-
-def refuse_paused(record: LedgerRecord) -> None:
-    """RefusedError while the rollout in the ledger waits for a person."""
-    rollout = record.rollout
-    if rollout is None or rollout.phase is not RolloutPhase.PAUSED:
-        return
-    name = f"{record.service} {record.environment}"
-    raise RefusedError(
-        f"The rollout of {rollout.release.id} in {record.environment} is paused",
-        rollout.reason,
-        f"Look, then `delivery continue {name}` or `delivery abort {name}`.",
-    )
 
 
 def _in_flight(record: LedgerRecord, release: Release) -> bool:
@@ -122,7 +92,8 @@ def _ended(op: Operation, record: LedgerRecord, release: Release) -> Rollout | N
     seen = patiently(op, spec, op.ports(contract_of(record)).target.observe)
     slot = seen.slot(seen.stable)
     if slot.release != release.id or slot.weight != 100 or not slot.serving:
-        op.progress(f"{release.id} is recorded as live, but {slot.release or 'nothing'} serves: deploying it")
+        serves = f"{slot.release or 'nothing'} serves with {slot.weight} %, {slot.healthy} targets healthy"
+        op.progress(f"{release.id} is recorded as live, but {serves}: deploying it")
         return None
     now = op.world.clock.now()
     return Rollout(
@@ -136,10 +107,10 @@ def _begin(session: Session, release: Release) -> None:
     telling.status(op, release.commit, "pending", f"deploying {release.id}", spec.name)
     seen: TargetState = patiently(op, spec, session.ports.target.observe)
     now = session.now()
-    rollout = begin(release, spec.strategy, seen, now, spec.limits)
+    rollout = begin(release, spec.strategy, seen, now, spec.limits, known=session.record.known)
 
     def change(record: LedgerRecord) -> LedgerRecord:
-        return journal.put_rollout(condemned_record(record, op, now), rollout)
+        return journal.put_rollout(closed(record, op, now), rollout)
 
     session.write(change)
     op.progress(f"{spec.name}: {release.id} goes to {rollout.candidate} by {spec.strategy.kind}")

@@ -7,6 +7,7 @@ that enters here goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from delivery.core.advance import advance, could_not_look
 from delivery.core.rollout import Decision, Rollout, RolloutPhase, taken_over
@@ -49,17 +50,21 @@ def drive(session: Session) -> Rollout:
 
 def _decide(session: Session, rollout: Rollout) -> Decision:
     """One look, one judgement, one decision. What cannot be asked says nothing of the release."""
-    op, ports = session.op, session.ports
+    op, ports, asked = session.op, session.ports, session.now()
     try:
-        seen = ports.target.observe()
-        verdict = judgement.of_step(op.world, session.spec, ports, rollout, seen, session.now())
+        seen, now = ports.target.observe(), session.now()
+        seen = replace(seen, age=(now - asked).total_seconds())
+        verdict = judgement.of_step(op.world, session.spec, ports, rollout, seen, now)
     except DeliveryError as error:
         return could_not_look(rollout, str(error), session.now())
-    return advance(rollout, seen, verdict, session.now())
+    return advance(rollout, seen, verdict, now)
 
 
 def _do(session: Session, decision: Decision) -> Decision:
     """Do what was decided and written down. A failed action is looked at again, not forgotten."""
+    if decision.actions and not session.safe:
+        session.op.progress("the ledger answered late, looking again before anything is done")
+        return replace(decision, wake_at=session.now())
     problem = _first_problem(session, decision.actions)
     if problem is None:
         return decision

@@ -10,7 +10,7 @@ from delivery.core.judging import worse
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.release import Release
 from delivery.core.rollout import Rollout, RolloutPhase
-from delivery.core.standing import failing, open_restoration, settled_since, subject
+from delivery.core.standing import failing, newest_failure, open_restoration, settled_since, subject
 from delivery.errors import DeliveryError, NotFoundError, RefusedError
 from delivery.flows import judgement, keys
 from delivery.flows.operation import Operation, contract_of
@@ -45,13 +45,21 @@ def _known(op: Operation, record: LedgerRecord, release: Release) -> Verdict | N
     if bad is None and begun is not None and begun.bad == release.id:
         return Verdict(VerdictPhase.FAILED, f"being taken off: {begun.reason}", op.world.clock.now())
     live = record.live is not None and record.live.id == release.id
-    if bad is None or (bad.late and live and settled_since(record, release.id, bad.at) is not None):
-        return None  # a refused rollback left it live: measure again
+    settled = bad is not None and settled_since(record, release.id, bad.at) is not None
+    entry = newest_failure(record, release)
+    if bad is None or (bad.late and live and settled and entry is not None and entry.told):
+        return None  # a refused rollback left it live, and people know: measure again
     return bad.verdict or Verdict(VerdictPhase.FAILED, bad.reason, bad.at)
 
 
 def _measured(op: Operation, record: LedgerRecord, release: Release) -> Verdict:
     rollout = record.rollout
+    if record.in_flight is not None and record.in_flight.in_place:
+        raise RefusedError(
+            f"{release.id} cannot be judged in {record.environment}",
+            f"a rolling update is on its way in its slot, with {record.in_flight.release.id}",
+            "Judge what is live when it has ended.",
+        )  # fmt: skip
     ours = rollout if rollout is not None and rollout.release.id == release.id else None
     if record.live is not None and record.live.id == release.id and (ours is None or ours.phase.completed):
         return _remember(op, record.environment, release, _look(op, record, release, None))

@@ -6,10 +6,10 @@ from delivery.core.ledger import LedgerRecord, Outcome, Restoration
 from delivery.core.release import Release
 from delivery.core.rollback import RollbackChoice, goods_before
 from delivery.errors import NotFoundError, RefusedError
-from delivery.flows.deploy import refuse_paused, settle
 from delivery.flows.operation import Operation
 from delivery.flows.restoring import restore
 from delivery.flows.session import lock
+from delivery.flows.settling import refuse_paused, settle
 
 
 def return_to(op: Operation, environment: str, to: str | None, reason: str) -> Restoration:

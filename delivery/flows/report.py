@@ -7,7 +7,7 @@ from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord, Restoration
 from delivery.core.release import Release
 from delivery.core.rollout import RolloutPhase
-from delivery.core.standing import Failing, failing, newest_failure, subject
+from delivery.core.standing import Failing, failing, newest_failure, on_record, subject
 from delivery.errors import DeploymentFailedError, NotFoundError, RefusedError
 from delivery.flows import keys, telling
 from delivery.flows.operation import Operation
@@ -39,11 +39,17 @@ def live(op: Operation, environment: str, sha: str) -> ReleaseRecord:
     record = change(op, environment, verified)
     entry = record.record_of(record.live.id) if record.live else None
     assert entry is not None  # `verified` has just made it so, or refused
-    text = f"{entry.release.id} is live and verified"
-    telling.status(op, sha, "success", text, environment)
-    title = f"{op.service.name} {environment}: {text}"
-    _tell(op, environment, entry, "live", title, verdict.reason)
+    _announce(op, environment, entry)
     return entry
+
+
+def catch_up(op: Operation, environment: str, sha: str) -> None:
+    """Tell people that this commit's release is live, if a killed run recorded it and told nobody."""
+    record = op.record(environment)
+    ours = record.live is not None and record.live.commit == sha
+    entry = record.record_of(record.live.id) if record.live is not None and ours else None
+    if entry is not None and entry.outcome is Outcome.VERIFIED and not entry.told:
+        _announce(op, environment, entry)
 
 
 def incident(op: Operation, environment: str, sha: str) -> DeploymentFailedError:
@@ -55,7 +61,7 @@ def incident(op: Operation, environment: str, sha: str) -> DeploymentFailedError
             f"{sha[:8]} has no incident in {environment}", "it was never deployed there", "Look at its run."
         )
     bad = failing(record, release)
-    if bad is not None and newest_failure(record, release) is None:
+    if bad is not None and not on_record(record, bad):
         record = change(op, environment, lambda r: _failed(r, bad, op))
     reason = bad.reason if bad else _given_up(record, release)
     error = DeploymentFailedError(
@@ -98,8 +104,15 @@ def _is_live(record: LedgerRecord, release: Release) -> bool:
     return record.live is not None and record.live.id == release.id
 
 
+def _announce(op: Operation, environment: str, entry: ReleaseRecord) -> None:
+    text = f"{entry.release.id} is live and verified"
+    telling.status(op, entry.release.commit, "success", text, environment)
+    title = f"{op.service.name} {environment}: {text}"
+    _tell(op, environment, entry, "live", title, entry.reason)
+
+
 def _failed(record: LedgerRecord, bad: Failing, op: Operation) -> LedgerRecord:
-    if newest_failure(record, bad.release) is not None:
+    if on_record(record, bad):
         return record
     now = op.world.clock.now()
     entry = ReleaseRecord(bad.release, Outcome.FAILED, now, bad.reason, op.run_id, bad.verdict)

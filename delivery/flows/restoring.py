@@ -18,7 +18,7 @@ from delivery.core.ledger import (
 from delivery.core.release import Release
 from delivery.core.rollback import RollbackChoice, goods_before
 from delivery.core.rollout import Rollout, RolloutPhase, begin
-from delivery.core.standing import Failing, failing, newest_failure, open_restoration
+from delivery.core.standing import Failing, failing, handled, on_record, open_restoration
 from delivery.errors import ConflictError, RefusedError
 from delivery.flows import telling
 from delivery.flows.driving import drive, take_over
@@ -26,16 +26,26 @@ from delivery.flows.operation import Operation
 from delivery.flows.session import Session, patiently
 
 
-def condemned_record(record: LedgerRecord, op: Operation, now: datetime) -> LedgerRecord:
-    """The record in which the condemnation of the last rollout, if any, does not depend on that rollout."""
+def closed(record: LedgerRecord, op: Operation, now: datetime) -> LedgerRecord:
+    """The record in which what is known of the last rollout's release does not depend on that rollout."""
     rollout = record.rollout
-    bad = failing(record, rollout.release) if rollout is not None and rollout.kind == "deploy" else None
-    return remembered(record, bad, op, now) if bad is not None else record
+    if rollout is None or rollout.kind == "restore":
+        return record
+    bad = failing(record, rollout.release)
+    if bad is not None:
+        # Once: a person may have lifted its quarantine since.
+        return record if on_record(record, bad) else remembered(record, bad, op, now)
+    if handled(record, rollout) or rollout.phase is not RolloutPhase.SUCCEEDED:
+        return record
+    reason = "had all the traffic and was never verified"
+    return journal.record_outcome(
+        record, ReleaseRecord(rollout.release, Outcome.RESTORED_AWAY, now, reason, op.run_id)
+    )
 
 
 def remembered(record: LedgerRecord, bad: Failing, op: Operation, now: datetime) -> LedgerRecord:
     """The failure on record and the digest in quarantine; once, however often it is applied."""
-    if newest_failure(record, bad.release) is None:
+    if not on_record(record, bad):
         entry = ReleaseRecord(bad.release, Outcome.FAILED, now, bad.reason, op.run_id, bad.verdict)
         record = journal.record_outcome(record, entry)
     image = bad.release.image.digest
@@ -142,11 +152,11 @@ def _returning_to(record: LedgerRecord, good: Release) -> bool:
 def _begin(session: Session, begun: Restoration, good: Release) -> Rollout:
     """Write down the way back, then tell people, then nothing but the driving is left."""
     op, spec = session.op, session.spec
-    seen = patiently(op, spec, session.ports.target.observe)
-    rollout = begin(good, spec.strategy, seen, session.now(), spec.limits, kind="restore")
+    seen, now = patiently(op, spec, session.ports.target.observe), session.now()
+    rollout = begin(good, spec.strategy, seen, now, spec.limits, kind="restore")
 
     def change(record: LedgerRecord) -> LedgerRecord:
-        return journal.put_rollout(journal.begin_restoration(record, begun), rollout)
+        return journal.put_rollout(journal.begin_restoration(closed(record, op, now), begun), rollout)
 
     session.write(change)
     title = f"{op.service.name} {spec.name}: {begun.bad} goes back to {good.id}"

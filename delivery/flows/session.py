@@ -71,6 +71,10 @@ class Session:
             f"The ledger of {self._name} was not written", "others keep writing it", "Try again later."
         )
 
+    def refresh(self) -> LedgerRecord:
+        """The ledger as it is now, the lock renewed; LockHeldError when the lock is lost."""
+        return self.write(lambda record: record)
+
     def move(self, base: Rollout, onward: Rollout, acting: bool = False) -> bool:
         """Write down that the rollout went from `base` to `onward`.
 
@@ -90,6 +94,14 @@ class Session:
         except _Moved:
             return False
         return True
+
+    @property
+    def safe(self) -> bool:
+        """Whether the lock lasts long enough to do something under it.
+
+        It may not: the answer to the write that renewed it can come late, and then another deployer may act.
+        """
+        return not self._old()
 
     def sleep_until(self, moment: datetime) -> None:
         """Sleep, keeping the lock."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from delivery.core.ledger import LedgerRecord, Outcome
+from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.promotion import may_promote
 from delivery.core.release import Commit, Slot
 from delivery.core.rollout import RolloutPhase
@@ -233,15 +233,23 @@ def _not_followed_up(
 def _untold(
     service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime
 ) -> Unfinished | None:
-    """An outcome of the last day that is on record and that nobody was told of."""
-    entry = record.releases[-1] if record.releases else None
-    if entry is None or entry.told or not GRACE <= (now - entry.at).total_seconds() < DAY:
+    """The oldest outcome of the last day that is on record and that nobody was told of."""
+    entry = next((r for r in record.releases if _wants_telling(record, r, now)), None)
+    if entry is None:
         return None
     kind: Literal["rollout", "rollback"] = "rollback" if entry.outcome is Outcome.FAILED else "rollout"
     reason = f"{entry.release.id} is {entry.outcome} and people were not told"
     hour = int((now - entry.at).total_seconds() // 3600)
     attempt = f"{entry.release.id}:{entry.at.isoformat()}:{hour}"
     return Unfinished(service.name, spec.name, entry.release.commit, kind, reason, attempt)
+
+
+def _wants_telling(record: LedgerRecord, entry: ReleaseRecord, now: datetime) -> bool:
+    """Not what is overtaken: of a release that was verified and then failed, the failure is told."""
+    if record.record_of(entry.release.id) != entry:
+        return False
+    due = entry.outcome in (Outcome.FAILED, Outcome.VERIFIED) and not entry.told
+    return due and GRACE <= (now - entry.at).total_seconds() < DAY
 
 
 def _ended_here(here: LedgerRecord, commit: str) -> str:

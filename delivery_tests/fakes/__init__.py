@@ -18,9 +18,10 @@ from delivery_tests.fakes.samples import (
     sample_snapshot,
     with_environment,
 )
+from delivery_tests.fakes.slots import Behaviour, Behaviours
 from delivery_tests.fakes.source import FakeSource
 from delivery_tests.fakes.stores import MemoryArtifacts, MemoryLedger
-from delivery_tests.fakes.target import Behaviour, Behaviours, FakeTarget
+from delivery_tests.fakes.target import FakeTarget
 from delivery_tests.fakes.wire import Killed, Wire, unavailable
 from delivery_tests.fakes.world import FakeEnvironment, FakeWorld
 

@@ -76,14 +76,14 @@ class FakeMetrics:
         return Series(rule.name, tuple(samples), requests, query)
 
     def _measure(self, rule: Rule, slot: Slot, moment: datetime) -> tuple[float | None, float]:
-        release, weight, state = self._target.served(slot, moment)
-        requests = self.requests_per_second * rule.per * weight / 100 if state.healthy else 0.0
-        if release is None:
+        served = self._target.served(slot, moment)
+        requests = self.requests_per_second * rule.per * served.weight / 100 if served.healthy else 0.0
+        if served.release is None:
             return None, 0.0
-        behaviour = self._target.behaviours.at(release, moment)
+        behaviour = self._target.behaviours.at(served.release, moment)
         match rule.metric:
             case "HealthyHostCount":
-                return float(state.healthy), requests
+                return float(served.healthy), requests
             case "RequestCount":
                 return requests or None, requests
             case "TargetResponseTime":
@@ -104,11 +104,11 @@ class FakeProber:
         """`count` requests; the release's `preview_error_rate` of them answers 500."""
         with self._wire.call("prober.probe"):
             now = self._target.clock.now()
-            release, _, state = self._target.served(self._target.preview, now)
+            served = self._target.served(self._target.preview, now)
             good = ProbeResult(f"http://preview{path}", 200, 0.05)
-            if release is None or not state.healthy:
+            if served.release is None or not served.healthy:
                 return tuple(replace(good, status=503) for _ in range(count))
-            behaviour = self._target.behaviours.at(release, now)
+            behaviour = self._target.behaviours.at(served.release, now)
             bad = round(count * behaviour.preview_error_rate)
             return tuple(replace(good, status=500) if i < bad else good for i in range(count))
 

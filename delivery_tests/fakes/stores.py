@@ -1,8 +1,12 @@
-"""Ledger and artifacts in memory. Everything goes through JSON, as it does on its way to S3."""
+"""Ledger and artifacts in memory. Everything goes through JSON, as it does on its way to S3.
+
+Only where ten thousands of histories are tried are the objects themselves kept (`as_json=False`): they are
+frozen, and the JSON is most of the time such a history takes.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -19,9 +23,9 @@ _RECORD = TypeAdapter(LedgerRecord)
 class MemoryLedger:
     """Conditional writes; `writes` counts those that won."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._documents: dict[tuple[str, str], tuple[bytes, int]] = {}
+    def __init__(self, wire: Wire, as_json: bool = True) -> None:
+        self._wire, self._as_json = wire, as_json
+        self._documents: dict[tuple[str, str], tuple[bytes | LedgerRecord, int]] = {}
         self.writes = 0
 
     def load(self, service: str, environment: str) -> Stored:
@@ -34,38 +38,44 @@ class MemoryLedger:
         kept = self._documents.get((service, environment))
         if kept is None:
             return Stored(LedgerRecord(service, environment), None)
-        return Stored(_RECORD.validate_json(kept[0]), str(kept[1]))
+        record = kept[0] if isinstance(kept[0], LedgerRecord) else _RECORD.validate_json(kept[0])
+        return Stored(record, str(kept[1]))
 
     def store(self, record: LedgerRecord, etag: str | None) -> Stored:
         """Write if nobody wrote since `etag`."""
         with self._wire.call("ledger.store"):
-            key = (record.service, record.environment)
-            kept = self._documents.get(key)
-            if (str(kept[1]) if kept else None) != etag:
-                raise ConflictError(
-                    f"The ledger of {'/'.join(key)} was not written", "it changed meanwhile", "Load it again."
-                )
-            self.writes += 1
-            self._documents[key] = (_RECORD.dump_json(record), self.writes)
-            return Stored(_RECORD.validate_json(self._documents[key][0]), str(self.writes))
+            return self.put(record, etag)
+
+    def put(self, record: LedgerRecord, etag: str | None) -> Stored:
+        """The same, uncounted."""
+        key = (record.service, record.environment)
+        kept = self._documents.get(key)
+        if (str(kept[1]) if kept else None) != etag:
+            raise ConflictError(
+                f"The ledger of {'/'.join(key)} was not written", "it changed meanwhile", "Load it again."
+            )
+        self.writes += 1
+        self._documents[key] = (_RECORD.dump_json(record) if self._as_json else record, self.writes)
+        return self.peek(*key)
 
 
 class MemoryArtifacts:
     """Dataclasses as JSON, and bytes, by key."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self.contents: dict[str, bytes] = {}
+    def __init__(self, wire: Wire, as_json: bool = True) -> None:
+        self._wire, self._as_json = wire, as_json
+        self.contents: dict[str, Any] = {}  # bytes, or objects when they are kept as they are
 
     def save(self, key: str, value: object) -> None:
         """Store a dataclass."""
         with self._wire.call("artifacts.save"):
-            self.contents[key] = encode(value)
+            self.contents[key] = encode(value) if self._as_json else value
 
     def load(self, key: str, kind: type[T]) -> T:
         """Read it back."""
         with self._wire.call("artifacts.load"):
-            return decode(self._get(key), kind, key)
+            kept = self._get(key)
+            return kept if isinstance(kept, kind) else decode(kept, kind, key)
 
     def put(self, key: str, value: bytes) -> None:
         """Store bytes."""
@@ -75,14 +85,14 @@ class MemoryArtifacts:
     def get(self, key: str) -> bytes:
         """The bytes."""
         with self._wire.call("artifacts.get"):
-            return self._get(key)
+            return bytes(self._get(key))
 
     def exists(self, key: str) -> bool:
         """Whether there are any."""
         with self._wire.call("artifacts.exists"):
             return key in self.contents
 
-    def _get(self, key: str) -> bytes:
+    def _get(self, key: str) -> Any:
         if key not in self.contents:
             raise NotFoundError(f"{key} does not exist", "it was never saved", "Materialize what makes it.")
         return self.contents[key]

@@ -13,9 +13,10 @@ from delivery_tests.fakes.clock import VirtualClock
 from delivery_tests.fakes.metrics import FakeAlarms, FakeMetrics, FakeProber
 from delivery_tests.fakes.outside import FakeDns, FakeNotifier, FakePlanner
 from delivery_tests.fakes.samples import sample_contract, sample_service
+from delivery_tests.fakes.slots import Behaviour, Behaviours
 from delivery_tests.fakes.source import FakeSource
 from delivery_tests.fakes.stores import MemoryArtifacts, MemoryLedger
-from delivery_tests.fakes.target import Behaviour, Behaviours, FakeTarget
+from delivery_tests.fakes.target import FakeTarget
 from delivery_tests.fakes.wire import Wire
 
 
@@ -31,10 +32,16 @@ class FakeEnvironment:
 class FakeWorld:
     """Implements `delivery.ports.World`; `wire` counts and breaks calls, `clock` is virtual."""
 
-    def __init__(self, service: ServiceSpec | None = None) -> None:
+    def __init__(
+        self,
+        service: ServiceSpec | None = None,
+        clock: VirtualClock | None = None,
+        wire: Wire | None = None,
+        as_json: bool = True,
+    ) -> None:
         self.service = service or sample_service()
-        self.clock = VirtualClock()
-        self.wire = Wire()
+        self.clock = clock or VirtualClock()
+        self.wire = wire or Wire()
         self.behaviours = Behaviours(self.clock)
         self.source = FakeSource(self.wire)
         self.gates = FakeGates(self.wire)
@@ -43,8 +50,8 @@ class FakeWorld:
         self.signer = FakeSigner(self.wire)
         self.planner = FakePlanner(self.wire, self.clock)
         self.dns = FakeDns(self.wire)
-        self.ledger = MemoryLedger(self.wire)
-        self.artifacts = MemoryArtifacts(self.wire)
+        self.ledger = MemoryLedger(self.wire, as_json)
+        self.artifacts = MemoryArtifacts(self.wire, as_json)
         self.notifier = FakeNotifier(self.wire)
         self.alarms = FakeAlarms(self.wire)
         self._environments: dict[tuple[str, str], FakeEnvironment] = {}
@@ -55,10 +62,14 @@ class FakeWorld:
         """The ports of that environment, the same each time."""
         key = (contract.service, contract.environment)
         if key not in self._environments:
-            target = FakeTarget(self.clock, self.wire, self.behaviours)
+            target = self.new_target()
             metrics = FakeMetrics(self.wire, target, contract, self.alarms)
             self._environments[key] = FakeEnvironment(target, metrics, FakeProber(self.wire, target))
         return self._environments[key]
+
+    def new_target(self) -> FakeTarget:
+        """The target of one more environment."""
+        return FakeTarget(self.clock, self.wire, self.behaviours)
 
     def at(self, name: str = "production") -> FakeEnvironment:
         """The environment of the sample service by name."""
