@@ -1,4 +1,8 @@
-"""What must hold after every action and every ledger write, whatever happened before."""
+"""What must hold after every action and every ledger write, whatever happened before.
+
+The numbers are those of `docs/promises.md`. Three more: every action has its effect `once`; a digest in
+`quarantine` gains no traffic; the `way back` leads to a verified release, and nothing is rolled back twice.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +109,7 @@ class Promises:
                 return
         self._effects[key] += 1
         if self._effects[key] > 1:
-            self.fail(f"5: {action.kind} of {rollout.release.id} had its effect {self._effects[key]} times")
+            self.fail(f"once: {action.kind} of {rollout.release.id} had its effect {self._effects[key]} times")
 
     def _no_quarantined(self, action: Action, before: dict[Slot, int]) -> None:
         """A digest in quarantine gains traffic only where it had been before the rollout."""
@@ -118,7 +122,7 @@ class Promises:
             gained = told.weight > before[slot] or launched
             release = action.release.id if isinstance(action, Launch) and launched else now.slot(slot).release
             if gained and release in bad - self.foreign and release != back_to:
-                self.fail(f"6: {release} is in quarantine and was given {told.weight} %")
+                self.fail(f"quarantine: {release} is in quarantine and was given {told.weight} %")
 
     @staticmethod
     def _slot(action: Action) -> Slot:
@@ -171,9 +175,9 @@ class Promises:
         if not now.restored:
             return
         if now.good not in self.verified:
-            self.fail(f"7: rolled back to {now.good}, which was never verified")
+            self.fail(f"way back: rolled back to {now.good}, which was never verified")
         if now.bad in self.off:
-            self.fail(f"5: {now.bad} was rolled back twice")
+            self.fail(f"once: {now.bad} was rolled back twice")
         self.off.add(now.bad)
         self.off.discard(now.good)
         if not now.reflex:
@@ -194,11 +198,11 @@ class Promises:
             return
         begun = open_restoration(new)
         if rollout.release.id not in self.verified:
-            self.fail(f"7: on the way back to {rollout.release.id}, which was never verified")
+            self.fail(f"way back: on the way back to {rollout.release.id}, which was never verified")
         if begun is None:
-            self.fail(f"5: on the way back to {rollout.release.id} without a restoration")
+            self.fail(f"way back: on the way back to {rollout.release.id} without a restoration")
         elif begun.bad in self.restored and "person" not in begun.by:
-            self.fail(f"7: {begun.bad} came by a rollback and is rolled back")
+            self.fail(f"way back: {begun.bad} came by a rollback and is rolled back")
 
 
 def _key(rollout: Rollout) -> Key:
