@@ -109,7 +109,9 @@ class Promises:
                 return
         self._effects[key] += 1
         if self._effects[key] > 1:
-            self.fail(f"once: {action.kind} of {rollout.release.id} had its effect {self._effects[key]} times")
+            self.fail(
+                f"once: {action.kind} of {rollout.release.id} had its effect {self._effects[key]} times"
+            )
 
     def _no_quarantined(self, action: Action, before: dict[Slot, int]) -> None:
         """A digest in quarantine gains traffic only where it had been before the rollout."""
