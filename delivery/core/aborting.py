@@ -39,16 +39,35 @@ def abort(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
     if candidate.weight == 100 and stable.desired == 0 and rollout.step is None:
         reason = f"too late to give up, all steps had passed and {stable.slot} is drained ({rollout.reason})"
         return moves.succeed(rollout, seen, reason, now)
+    if _shifting(rollout) and rollout.previous is not None and stable.healthy > 0:
+        # Ordered before the rollout was given up. One look may be too early to tell its effect.
+        back, told = ShiftTraffic(rollout.candidate, 0), f"taking the last shift back to {stable.slot}"
+        return moves.act(replace(rollout, entered_at=now), seen, (back,), told, now)
     if candidate.weight > 0:
         return _return_traffic(rollout, seen, candidate, stable, now)
-    if candidate.desired > 0 and moves.waited(rollout, now, seen) < rollout.limits.launch_timeout:
-        if stable.desired > 0 and stable.healthy == 0 and candidate.healthy > 0:
-            told = f"{candidate.slot} is kept while nothing is healthy in {stable.slot}"
-            return moves.wait(rollout, told, now)
+    return _drain(rollout, seen, candidate, stable, now)
+
+
+def _drain(
+    rollout: Rollout, seen: TargetState, candidate: SlotState, stable: SlotState, now: datetime
+) -> Decision:
+    """End the candidate's tasks, tried at least once, but not while it alone has healthy targets."""
+    patient = moves.waited(rollout, now, seen) < rollout.limits.launch_timeout
+    tried = any(isinstance(action, Drain) for action in rollout.pending)
+    needed = stable.desired > 0 and stable.healthy == 0 and candidate.healthy > 0
+    if candidate.desired > 0 and needed and patient:
+        told = f"{candidate.slot} is kept while nothing is healthy in {stable.slot}"
+        return moves.wait(rollout, told, now)
+    if candidate.desired > 0 and not needed and (patient or not tried):
         told = f"traffic is back, draining {candidate.slot}"
         return moves.act(rollout, seen, (Drain(rollout.candidate),), told, now)
     left = f"{candidate.slot} could not be drained" if candidate.desired > 0 else ""
     return moves.aborted(rollout, seen, left, now)
+
+
+def _shifting(rollout: Rollout) -> bool:
+    """Whether more traffic for the candidate was the last thing written down to be done."""
+    return any(isinstance(action, ShiftTraffic) and action.percent > 0 for action in rollout.pending)
 
 
 def _return_traffic(

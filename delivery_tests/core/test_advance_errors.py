@@ -9,7 +9,7 @@ from delivery.core.analysis import VerdictPhase
 from delivery.core.release import Slot
 from delivery.core.rollout import RolloutPhase, give_up, resume, taken_over
 from delivery.core.strategy import Canary
-from delivery.core.target import ShiftTraffic
+from delivery.core.target import Drain, ShiftTraffic
 from delivery_tests.core.states import ERROR, FAILED, GOOD, UNKNOWN, at, canary, seen, started, step, until
 
 CANARY = Canary((10, 50, 100), analyze_for=20, bake=30)
@@ -67,7 +67,9 @@ def test_a_way_back_is_not_left_for_a_budgets_sake() -> None:
 def test_a_drain_that_never_ends_does_not_keep_the_lock() -> None:
     """The traffic is back; tasks that cannot be drained are told, and it ends."""
     aborting = step(until(started(CANARY), 2, canary(10), 10), canary(10), FAILED, 12).rollout
-    ended = step(aborting, canary(0), None, 73).rollout
+    tried = step(aborting, canary(0), None, 73)
+    assert tried.actions == (Drain(Slot.GREEN),)
+    ended = step(tried.rollout, canary(0), None, 75).rollout
     assert ended.phase is RolloutPhase.ABORTED and "could not be drained" in ended.reason
 
 

@@ -188,3 +188,17 @@ def test_a_bad_release_that_was_scaled_to_nothing_is_taken_off() -> None:
     faults = (Fault("artifacts.save", 1, "kill"),)
     world = played(History(ROLLING, (DEPLOY, Event(30, "drain", number=0)), faults=faults))
     assert serving(world) == world.release("a").id
+
+
+def test_an_abort_takes_back_a_shift_that_was_on_its_way() -> None:
+    """The order to shift took long, the abort came meanwhile, and a first look still showed no traffic."""
+    world = played(
+        History(
+            BlueGreen(bake=0),
+            (DEPLOY, Event(0, "deploy", "c"), Event(7, "abort")),
+            (Turn(0, "b", "bad preview"),),
+            (Fault("target.apply", 4, "stall", 1, 15), Fault("target.apply", 4, "stall", 1, 5)),
+            strict=False, budget=0, propagation=3, queue=False, backstop=False,
+        )
+    )  # fmt: skip
+    assert serving(world) == world.release("a").id
