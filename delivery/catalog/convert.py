@@ -7,7 +7,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from delivery.catalog.models.base import seconds
-from delivery.catalog.models.environment import EnvironmentModel, LimitsModel, ProbeModel, StrategyModel
+from delivery.catalog.models.environment import (
+    CanaryStepModel,
+    EnvironmentModel,
+    LimitsModel,
+    PauseModel,
+    ProbeModel,
+    StrategyModel,
+)
 from delivery.catalog.models.health import METRICS, HealthModel, TriggerModel
 from delivery.catalog.models.quality import GateModel, QualityModel, megabytes
 from delivery.catalog.models.service import ServiceModel
@@ -25,7 +32,7 @@ from delivery.core.service import (
     ServiceSpec,
     TerraformSpec,
 )
-from delivery.core.strategy import BlueGreen, Canary, Rolling, Strategy
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy
 
 
 def to_spec(model: ServiceModel, name: str) -> ServiceSpec:
@@ -95,11 +102,27 @@ def _environment(name: str, model: EnvironmentModel) -> EnvironmentSpec:
 
 def _strategy(model: StrategyModel) -> Strategy:
     if model.canary:
-        steps: dict[str, Any] = {"steps": tuple(model.canary.steps)} if model.canary.steps else {}
+        steps: dict[str, Any] = {"steps": tuple(map(_step, model.canary.steps))} if model.canary.steps else {}
         return Canary(**steps, **_given(model.canary, analyze_for="analyze_for", bake="bake"))
+    if model.linear:
+        return Linear(model.linear.step, **_given(model.linear, interval="interval", bake="bake"))
     if model.blue_green:
-        return BlueGreen(**_given(model.blue_green, bake="bake", preview_for="preview_for"))
+        times = _given(model.blue_green, bake="bake", preview_for="preview_for")
+        return BlueGreen(**times, pause=_pause(model.blue_green.pause))
     return Rolling(**_given(model.rolling, bake="bake")) if model.rolling else Rolling()
+
+
+def _step(step: CanaryStepModel) -> int | CanaryStep:
+    if step.analyze_for is None and step.pause is None:
+        return step.weight
+    return CanaryStep(step.weight, pause=_pause(step.pause), **_given(step, analyze_for="analyze_for"))
+
+
+def _pause(model: PauseModel | None) -> Pause | None:
+    if model is None:
+        return None
+    then: dict[str, Any] = {"then": model.then} if model.then else {}
+    return Pause(**_given(model, timeout="timeout"), **then)
 
 
 def _rules(health: HealthModel | None) -> tuple[Rule, ...]:

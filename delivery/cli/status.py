@@ -55,6 +55,8 @@ def _rollout(record: LedgerRecord) -> str:
         last = record.rollout
         return f"last rollout: {last.release.id} {last.phase}" if last else ""
     step = f", {rollout.step.kind}" if rollout.step else ""
+    if rollout.waiting:
+        step = ", waits for `delivery continue` or `delivery abort`"
     told = f": {rollout.reason}" if rollout.reason else ""
     return f"{rollout.kind} {rollout.release.id} {rollout.phase} at {rollout.weight} %{step}{told}"
 

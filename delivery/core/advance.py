@@ -14,9 +14,10 @@ from typing import assert_never
 from delivery.core import moves
 from delivery.core.aborting import abort, condemn
 from delivery.core.analysis import Verdict, VerdictPhase
+from delivery.core.asking import meddling, wait_for_a_person
 from delivery.core.launching import capacity, failed_launch, noted, runs, share, until_serving
 from delivery.core.rollout import Decision, Rollout, RolloutPhase
-from delivery.core.strategy import Analyze, Bake, CheckPreview, SetWeight, UpdateInPlace
+from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause, SetWeight, UpdateInPlace
 from delivery.core.target import Drain, ShiftTraffic, TargetState
 
 
@@ -70,6 +71,8 @@ def _proceed(rollout: Rollout, seen: TargetState, verdict: Verdict | None, now: 
             return _set_weight(rollout, seen, percent, now)
         case Analyze(seconds=seconds) | Bake(seconds=seconds):
             return _analyze(rollout, seen, verdict, seconds, now)
+        case Pause():
+            return wait_for_a_person(rollout, seen, verdict, step, now)
         case UpdateInPlace():
             return _update_in_place(rollout, seen, now)
         case _:
@@ -110,13 +113,9 @@ def _set_weight(rollout: Rollout, seen: TargetState, percent: int, now: datetime
 def _analyze(
     rollout: Rollout, seen: TargetState, verdict: Verdict | None, seconds: float, now: datetime
 ) -> Decision:
-    slot = seen.slot(rollout.candidate)
-    if slot.weight != rollout.weight:
-        reason = f"somebody else moved the traffic: {rollout.weight} % expected, {slot.weight} % found"
-        return moves.pause(rollout, seen, reason, now)
-    if slot.release != rollout.release.id:
-        reason = f"somebody else changed the slot {slot.slot}: it runs {slot.release or 'nothing'}"
-        return moves.pause(rollout, seen, reason, now)
+    slot, meddled = seen.slot(rollout.candidate), meddling(rollout, seen)
+    if meddled:
+        return moves.pause(rollout, seen, meddled, now)
     end = rollout.entered_at + timedelta(seconds=seconds)
     if now < end:
         return moves.wait(rollout, moves.line(rollout, seen, verdict, "analysis"), now)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.release import Release, Slot
-from delivery.core.strategy import Analyze, Bake, SetWeight, Step, Strategy, UpdateInPlace, steps_for
+from delivery.core.strategy import Analyze, Bake, Pause, SetWeight, Step, Strategy, UpdateInPlace, steps_for
 from delivery.core.target import Action, TargetState
 
 
@@ -73,6 +73,7 @@ class Rollout:
     grown_at
     returning     its traffic is being given back: it does not go forward any more, also after a pause
     traffic_at    … and first had production traffic: samples before it are not the release's
+    answered      the pause (as an index of `steps`) at which a person said to continue
     """
 
     release: Release
@@ -97,11 +98,17 @@ class Rollout:
     back: Release | None = None
     tasks: int = 0
     grown_at: datetime | None = None
+    answered: int = -1
 
     @property
     def step(self) -> Step | None:
         """The present step; None when all are passed."""
         return self.steps[self.index] if self.index < len(self.steps) else None
+
+    @property
+    def waiting(self) -> bool:
+        """At a pause of its strategy, which a person's answer ends."""
+        return isinstance(self.step, Pause) and not self.returning
 
     @property
     def in_place(self) -> bool:
@@ -164,7 +171,12 @@ def begin(
 
 
 def resume(rollout: Rollout, now: datetime) -> Rollout:
-    """Let a paused rollout go on where it stopped, its patience renewed (a person asked for it)."""
+    """Let a paused rollout go on where it stopped, its patience renewed (a person asked for it).
+
+    One that waits at a pause of its strategy goes on from there.
+    """
+    if rollout.waiting:
+        return replace(rollout, phase=RolloutPhase.PROGRESSING, answered=rollout.index, errors=0)
     phase = RolloutPhase.ABORTING if rollout.returning else RolloutPhase.PROGRESSING
     return replace(
         rollout, phase=phase, errors=0, entered_at=now, served_at=None, reason=f"continued ({rollout.reason})"
@@ -175,13 +187,15 @@ def taken_over(rollout: Rollout, by: str, now: datetime) -> Rollout:
     """The rollout as a successor finds it: time in which nobody looked was nobody's patience.
 
     A step that waits for something waits anew; an analysis keeps the time it has served, but what nobody
-    measured after its end does not count as inconclusive.
+    measured after its end does not count as inconclusive. A pause ends when it was said to end.
     """
     weight = rollout.history[-1].weight if rollout.history else 0
     story = (*rollout.history, Transition(now, weight, f"taken over by {by}"))
     entered = now
     if rollout.phase is RolloutPhase.PROGRESSING and isinstance(rollout.step, Analyze | Bake):
         entered = max(rollout.entered_at, now - timedelta(seconds=rollout.step.seconds))
+    if rollout.phase is RolloutPhase.PROGRESSING and rollout.waiting:
+        entered = rollout.entered_at
     return replace(rollout, entered_at=entered, served_at=None, pending=(), errors=0, history=story)
 
 

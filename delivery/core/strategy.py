@@ -5,7 +5,8 @@ Durations are seconds; weights are percent of production traffic on the candidat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, assert_never
 
@@ -18,34 +19,101 @@ class Rolling:
     kind: Literal["rolling"] = "rolling"
 
 
+#: What happens when nobody answers a pause in time: go on, give the rollout up, or stop until somebody does.
+Then = Literal["continue", "abort", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait until a person says `continue` or `abort`, at most `timeout` seconds; then do `then`.
+
+    The candidate is judged all the time, and given up as soon as it fails.
+    """
+
+    timeout: float = 86400.0
+    then: Then = "abort"
+    kind: Literal["pause"] = "pause"
+
+
 @dataclass(frozen=True, slots=True)
 class BlueGreen:
-    """Candidate at full size, preview checks, one switch 0 → 100, bake, old slot drained."""
+    """Candidate at full size, preview checks, one switch 0 → 100, bake, old slot drained.
+
+    `pause`: a person looks at the preview before the switch.
+    """
 
     bake: float = 120.0
     preview_for: float = 0.0
+    pause: Pause | None = None
     kind: Literal["blue_green"] = "blue_green"
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryStep:
+    """One share of the traffic, judged for `analyze_for` seconds (None: the strategy's), then the pause."""
+
+    weight: int
+    analyze_for: float | None = None
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """Any rising list of weights ending in 100, each analysed for `analyze_for`, then the bake.
 
-    Raises ValueError when the weights do not rise from above 0 to exactly 100.
+    A step is a weight, or a `CanaryStep` with more to say. Raises ValueError when the weights do not rise
+    from above 0 to exactly 100.
     """
 
-    steps: tuple[int, ...] = (10, 50, 100)
+    steps: tuple[int | CanaryStep, ...] = (10, 50, 100)
     analyze_for: float = 300.0
     bake: float = 600.0
     kind: Literal["canary"] = "canary"
 
     def __post_init__(self) -> None:
-        rising = all(a < b for a, b in pairwise((0, *self.steps)))
-        if not (rising and self.steps and self.steps[-1] == 100):
-            raise ValueError(f"canary steps must rise from above 0 to 100, not {list(self.steps)}")
+        weights = self.weights
+        rising = all(a < b for a, b in pairwise((0, *weights)))
+        if not (rising and weights and weights[-1] == 100):
+            raise ValueError(f"canary steps must rise from above 0 to 100, not {list(weights)}")
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The shares in percent."""
+        return tuple(s.weight if isinstance(s, CanaryStep) else s for s in self.steps)
+
+    @property
+    def planned(self) -> tuple[CanaryStep, ...]:
+        """Every step with its own time."""
+        whole = (s if isinstance(s, CanaryStep) else CanaryStep(s) for s in self.steps)
+        return tuple(
+            replace(s, analyze_for=self.analyze_for if s.analyze_for is None else s.analyze_for)
+            for s in whole
+        )
 
 
-Strategy = Rolling | BlueGreen | Canary
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Equal shares of `step` percent, each judged for `interval` seconds, then the bake.
+
+    Raises ValueError when the step is no share of the traffic.
+    """
+
+    step: int = 10
+    interval: float = 60.0
+    bake: float = 600.0
+    kind: Literal["linear"] = "linear"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.step <= 100:
+            raise ValueError(f"a linear step is 1 to 100 percent, not {self.step}")
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The shares in percent; the last one is what is left."""
+        return (*range(self.step, 100, self.step), 100)
+
+
+Strategy = Rolling | BlueGreen | Canary | Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +155,7 @@ class UpdateInPlace:
     kind: Literal["update_in_place"] = "update_in_place"
 
 
-Step = CheckPreview | SetWeight | Analyze | Bake | UpdateInPlace
+Step = CheckPreview | SetWeight | Analyze | Pause | Bake | UpdateInPlace
 
 
 def steps_for(strategy: Strategy, *, first: bool = False, known_good: bool = False) -> tuple[Step, ...]:
@@ -103,11 +171,22 @@ def steps_for(strategy: Strategy, *, first: bool = False, known_good: bool = Fal
     match strategy:
         case Rolling(bake=bake):
             return (UpdateInPlace(), Bake(bake))
-        case BlueGreen(bake=bake, preview_for=preview_for):
-            return (CheckPreview(preview_for), SetWeight(100), Bake(bake))
-        case Canary(steps=weights, analyze_for=seconds, bake=bake):
-            shifts = weights[-1:] if first else weights
-            analysed = (step for weight in shifts for step in (SetWeight(weight), Analyze(seconds)))
-            return (CheckPreview(), *analysed, Bake(bake))
+        case BlueGreen(bake=bake, preview_for=preview_for, pause=pause):
+            asked = () if pause is None or first else (pause,)
+            return (CheckPreview(preview_for), *asked, SetWeight(100), Bake(bake))
+        case Canary(bake=bake):
+            return (CheckPreview(), *_shares(strategy.planned, first), Bake(bake))
+        case Linear(interval=seconds, bake=bake):
+            planned = tuple(CanaryStep(weight, seconds) for weight in strategy.weights)
+            return (CheckPreview(), *_shares(planned, first), Bake(bake))
         case _:
             assert_never(strategy)
+
+
+def _shares(planned: Sequence[CanaryStep], first: bool) -> Iterator[Step]:
+    """Each share set, judged, and waited at; the first release has no other to share with."""
+    for share in planned[-1:] if first else planned:
+        yield SetWeight(share.weight)
+        yield Analyze(share.analyze_for or 0.0)
+        if share.pause is not None and not first:
+            yield share.pause

@@ -11,11 +11,15 @@ from delivery.flows.records import change
 
 
 def continue_rollout(op: Operation, environment: str) -> Rollout:
-    """Let a paused rollout go on; `deploy` or the backstop drives it. RefusedError if it is not paused."""
+    """Let a rollout that waits for a person go on; `deploy` or the backstop drives it.
+
+    RefusedError if it does not wait for anybody.
+    """
 
     def resumed(record: LedgerRecord) -> LedgerRecord:
         rollout = _in_flight(record)
-        if rollout.phase is not RolloutPhase.PAUSED:
+        asks = rollout.phase is RolloutPhase.PROGRESSING and rollout.waiting
+        if rollout.phase is not RolloutPhase.PAUSED and not asks:
             what = f"The rollout of {rollout.release.id} was not continued"
             raise RefusedError(what, f"it is {rollout.phase.lower()}, not paused", "Nothing to do.")
         return journal.put_rollout(record, resume(rollout, op.world.clock.now()))

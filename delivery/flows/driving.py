@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from delivery.core.advance import advance, could_not_look
 from delivery.core.rollout import Decision, Rollout, RolloutPhase, taken_over
+from delivery.core.strategy import Pause
 from delivery.core.target import Action
 from delivery.errors import ConflictError, DeliveryError
 from delivery.flows import judgement, telling
@@ -90,8 +92,23 @@ def _tell(session: Session, before: Rollout, decision: Decision) -> None:
     lines = after.history[len(before.history) :]
     for line in lines:
         session.op.progress(f"{session.spec.name} {line.weight} %: {line.message}")
+    if lines and after.waiting and after.phase is RolloutPhase.PROGRESSING and after.index != before.index:
+        _ask(session, after)
     if after.errors > before.errors and not lines:
         session.op.progress(f"{session.spec.name}: {decision.reason}")
+
+
+def _ask(session: Session, rollout: Rollout) -> None:
+    """The rollout waits for a person: tell people what to answer, and what happens if nobody does."""
+    op, name, pause = session.op, session.spec.name, rollout.step
+    assert isinstance(pause, Pause)
+    then = {"continue": "goes on", "abort": "is given up", "stop": "stops until somebody does"}[pause.then]
+    end = rollout.entered_at + timedelta(seconds=pause.timeout)
+    title = f"{op.service.name} {name}: {rollout.release.id} waits at {rollout.weight} % for a person"
+    answers = " or ".join(f"`delivery {word} {op.service.name} {name}`" for word in ("continue", "abort"))
+    body = f"Answer with {answers}. If nobody does by {end:%Y-%m-%d %H:%M} UTC, it {then}."
+    op.progress(f"{title}. {body}")
+    telling.notice(op, "waiting", name, title, body)
 
 
 def _tell_return(session: Session, rollout: Rollout) -> None:

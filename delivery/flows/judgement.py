@@ -18,7 +18,7 @@ from delivery.core.ledger import LedgerRecord
 from delivery.core.release import Slot
 from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.core.service import EnvironmentSpec
-from delivery.core.strategy import Analyze, Bake, CheckPreview
+from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause
 from delivery.core.target import SlotState, TargetState
 from delivery.ports import EnvironmentPorts, FiringAlarm, World
 
@@ -49,11 +49,13 @@ def of_step(
         case Analyze(seconds=seconds) | Bake(seconds=seconds):
             over = now >= rollout.entered_at + timedelta(seconds=seconds)
             results = _rules_of_step(spec, ports, rollout, now, over)
-            since = rollout.traffic_at or rollout.entered_at
-            also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot, candidate=True)]
-            return verdict_of([*results, *also, *alarms(world, ports, slot.slot, since, now)], now)
+        case Pause():
+            results = _rules_of_pause(spec, ports, rollout, now)
         case _:
             return None
+    since = rollout.traffic_at or rollout.entered_at
+    also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot, candidate=True)]
+    return verdict_of([*results, *also, *alarms(world, ports, slot.slot, since, now)], now)
 
 
 def of_live(
@@ -145,6 +147,17 @@ def _rules_of_step(
             fresh = _judged(ports, [rule], slot, entered, now)[0]
         out.append(fresh)
     return out
+
+
+def _rules_of_pause(
+    spec: EnvironmentSpec, ports: EnvironmentPorts, rollout: Rollout, now: datetime
+) -> list[RuleResult]:
+    """Every rule over its own newest span, however long the pause; none before there was traffic."""
+    results: list[RuleResult] = []
+    for rule in spec.rules if rollout.traffic_at is not None else ():
+        start = max(rollout.traffic_at or now, now - timedelta(seconds=rule.duration + 2 * rule.per))
+        results += _judged(ports, [rule], rollout.candidate, start, now)
+    return results
 
 
 def _judged(

@@ -21,7 +21,7 @@ from delivery.core.service import (
     ServiceSpec,
     TerraformSpec,
 )
-from delivery.core.strategy import BlueGreen, Canary, Rolling
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy
 from delivery.errors import ConfigurationError
 from delivery_tests.catalog.files import GOOD, changed, line_of, write
 
@@ -89,6 +89,25 @@ attributes:
     assert service.registry is None and service.coverage_minimum is None and service.keep_partitions == 500
     assert environment == EnvironmentSpec("test", TerraformSpec(STACK), Rolling(), probe=None)
     assert environment.rules == DEFAULT_RULES
+
+
+@pytest.mark.parametrize(
+    ("written", "strategy"),
+    [
+        ("{ linear: }", Linear()),
+        ("{ linear: { step: 30, interval: 2m, bake: 5m } }", Linear(30, 120, 300)),
+        (
+            "{ canary: { steps: [{ weight: 9, analyze_for: 10m, pause: { timeout: 4h, then: stop }}, 100] }}",
+            Canary((CanaryStep(9, 600, Pause(14400, "stop")), 100)),
+        ),
+        ("{ blue_green: { pause: {} } }", BlueGreen(pause=Pause())),
+    ],
+)
+def test_every_strategy_can_be_written(tmp_path: Path, written: str, strategy: Strategy) -> None:
+    """Equal steps, a share with an analysis time of its own, and pauses for a person."""
+    write(tmp_path, changed("{ canary: { steps: [10, 50, 100], analyze_for: 5m, bake: 10m } }", written))
+    (service,) = load_services(tmp_path)
+    assert service.environments[1].strategy == strategy
 
 
 def test_triggers_with_everything_said(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -29,32 +29,65 @@ class RollingModel(Strict):
     bake: Duration | None = None
 
 
+class PauseModel(Strict):
+    """Wait for a person's `delivery continue` or `delivery abort`, and what to do when nobody answers."""
+
+    timeout: PositiveDuration | None = None
+    then: Literal["continue", "abort", "stop"] | None = None
+
+
 class BlueGreenModel(Strict):
     """The candidate at full size, checked through the preview rule, then all traffic at once."""
 
     bake: Duration | None = None
     preview_for: Duration | None = None
+    pause: PauseModel | None = None
 
 
-def _rising(steps: list[int]) -> list[int]:
-    Canary(tuple(steps))  # core knows the rule and says what is wrong
+class CanaryStepModel(Strict):
+    """One share of the traffic with an analysis time of its own, or a pause after it."""
+
+    weight: int
+    analyze_for: PositiveDuration | None = None
+    pause: PauseModel | None = None
+
+
+def _whole(step: Any) -> Any:
+    """`10` is short for `{weight: 10}`."""
+    return step if isinstance(step, dict) else {"weight": step}
+
+
+_Step = Annotated[CanaryStepModel, BeforeValidator(_whole, json_schema_input_type=int | CanaryStepModel)]
+
+
+def _rising(steps: list[CanaryStepModel]) -> list[CanaryStepModel]:
+    Canary(tuple(s.weight for s in steps))  # core knows the rule and says what is wrong
     return steps
 
 
 class CanaryModel(Strict):
     """Rising shares of the traffic, each analysed before the next."""
 
-    steps: Annotated[list[int], AfterValidator(_rising)] | None = None
+    steps: Annotated[list[_Step], AfterValidator(_rising)] | None = None
     analyze_for: PositiveDuration | None = None
     bake: Duration | None = None
 
 
+class LinearModel(Strict):
+    """Equal shares of the traffic, `step` percent each, one every `interval`."""
+
+    step: int = Field(10, ge=1, le=100)
+    interval: PositiveDuration | None = None
+    bake: Duration | None = None
+
+
 class StrategyModel(Strict):
-    """Exactly one of the three."""
+    """Exactly one of the four."""
 
     rolling: RollingModel | None = None
     blue_green: BlueGreenModel | None = None
     canary: CanaryModel | None = None
+    linear: LinearModel | None = None
 
     @model_validator(mode="before")
     @classmethod

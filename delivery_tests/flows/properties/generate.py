@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from delivery.core.strategy import BlueGreen, Canary, Rolling, Strategy
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy
 from delivery_tests.flows.properties.history import (
     BEHAVIOURS,
     COMMITS,
@@ -46,11 +46,22 @@ AWAY, AWAY_IN_APPLY = (5, 30, 70, 200), (5, 15)
 WHOSE = (0, 0, 0, 0, 1, 1, 2, -1)
 BEHAVES = ("good", "good", "good", *BEHAVIOURS, "errors", "crashes", "sick")
 
+_PAUSES: st.SearchStrategy[Pause | None] = st.sampled_from(
+    (None, None, None, None, Pause(10, "continue"), Pause(10, "abort"), Pause(20, "stop"))
+)
 _STRATEGIES: st.SearchStrategy[Strategy] = st.one_of(
-    st.builds(BlueGreen, bake=st.sampled_from((0.0, 4.0, 10.0)), preview_for=st.sampled_from((0.0, 4.0))),
+    st.builds(
+        BlueGreen,
+        bake=st.sampled_from((0.0, 4.0, 10.0)),
+        preview_for=st.sampled_from((0.0, 4.0)),
+        pause=_PAUSES,
+    ),
+    st.builds(Linear, st.sampled_from((30, 50)), interval=st.sampled_from((0.0, 4.0)), bake=st.just(4.0)),
     st.builds(
         Canary,
-        steps=st.sets(st.integers(1, 99), max_size=3).map(lambda found: (*sorted(found), 100)),
+        steps=st.lists(st.tuples(st.integers(1, 99), _PAUSES), max_size=3).map(
+            lambda found: (*(CanaryStep(w, pause=p) for w, p in sorted(dict(found).items())), 100)
+        ),
         analyze_for=st.sampled_from((0.0, 2.0, 6.0)),
         bake=st.sampled_from((0.0, 4.0)),
     ),
