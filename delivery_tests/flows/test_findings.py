@@ -202,3 +202,18 @@ def test_an_abort_takes_back_a_shift_that_was_on_its_way() -> None:
         )
     )  # fmt: skip
     assert serving(world) == world.release("a").id
+
+
+def test_what_somebody_takes_away_at_the_console_is_on_record() -> None:
+    """A rollout had succeeded unjudged and its traffic was moved by hand: it is not forgotten either."""
+    world = played(
+        History(
+            Canary((1, 100), analyze_for=0, bake=0),
+            (Event(0, "deploy", "c"), Event(5, "sour", "c"), Event(15, "weight", "c", 1)),
+            faults=(Fault("ledger.store", 1, "race"), Fault("ledger.store", 1, "race"),
+                    Fault("ledger.store", 14, "lose")),
+            verified=2, budget=0, strict=False, queue=False, backstop=False,
+        )
+    )  # fmt: skip
+    entry = world.written().record_of(world.release("c").id)
+    assert entry is not None and entry.outcome is not Outcome.VERIFIED

@@ -192,7 +192,10 @@ class Promises:
         if before is not None and before.kind == "deploy" and before.phase is RolloutPhase.SUCCEEDED:
             entry = new.record_of(before.release.id)
             kept = entry is not None and entry.at >= before.started_at
-            if not handled(old, before) and not (kept and self.judged(before.release.commit)):
+            # Somebody who takes the traffic away at the console takes it from the judges as well.
+            edited = any(at >= before.started_at for at in self.edits)
+            looked_at = edited or self.judged(before.release.commit)
+            if not handled(old, before) and not (kept and looked_at):
                 self.fail(f"3: {before.release.id} had all the traffic, was not judged, and is forgotten")
         if rollout.kind == "deploy":
             self.off.discard(rollout.release.id)
