@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools:$(PATH):/usr/local/sbin:/usr
 RUN := @scripts/with-docker.sh
 WORKERS ?= 2
 HISTORIES ?= 1000000
-# These measure time and share one sandbox: one process, after the others.
+# These have a sandbox, one per process; a story is told in one process, from its beginning to its end.
 SLOW := sandbox or terraform or e2e
 
 .PHONY: help setup demo test soak lint bench clean
@@ -23,7 +23,8 @@ demo: setup ## Tell the story on the sandbox; ONCE=1 ends after it
 
 test: lint ## Everything: ruff, mypy, and all tests, on the sandbox too
 	$(RUN) pytest -n $(WORKERS) -m "not ($(SLOW))"
-	$(RUN) pytest -m "$(SLOW)"
+	$(RUN) pytest -n $(WORKERS) --dist loadfile -m "(sandbox or terraform) and not e2e"
+	$(RUN) pytest -m e2e
 
 soak: setup ## Play HISTORIES (a million) random histories against the promises
 	@pytest delivery_tests/flows/test_properties.py -n $(WORKERS) --histories $(HISTORIES) --history-seed 0
@@ -32,9 +33,8 @@ lint: setup ## Ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 bench: setup ## Measure, side by side with the plain serial script
-	@[ -x .tools/awscli/bin/aws ] || { python3 -m venv .tools/awscli && .tools/awscli/bin/pip install -q awscli; }
 	@.venv/bin/pip install -q -e '.[bench]'
-	$(RUN) env PATH="$(CURDIR)/.tools/awscli/bin:$$PATH" python -m delivery_tests.bench
+	$(RUN) python -m delivery_tests.bench
 
 clean: ## Stop and remove everything of ours but the installed tools
 	@scripts/clean.sh

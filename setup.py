@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 SANDBOX = [
-    "moto[server]>=5.2.5,<5.2.6",  # pinned: patched function by function
+    "moto[server]==5.2.5",  # exact: it is patched function by function, and each patch is probed
     "dnslib>=0.9.25,<1",
     "uvicorn>=0.30,<1",
     "starlette>=0.40,<2",
@@ -47,6 +47,7 @@ setup(
         "docker>=7.1,<8",
         "apprise>=1.9,<3",
         "requests>=2.32,<3",
+        "scipy>=1.11,<2",
     ],
     extras_require={"sandbox": SANDBOX, "dev": DEV, "bench": BENCH},
     entry_points={"console_scripts": ["delivery = delivery.cli.main:main"]},

@@ -44,6 +44,10 @@ class RunningSandbox:
         """Faults, scan findings, the registry: what no AWS client can do."""
         return Control(self.endpoints.aws)
 
+    def now(self) -> float:
+        """AWS's time in this sandbox, seconds since the epoch: for StartTime and EndTime."""
+        return self.control.now()
+
     def client(self, service: str) -> Any:
         """A plain boto3 client, as a stranger would make it."""
         return boto3.client(
@@ -85,7 +89,7 @@ def sandbox_config(state_dir: Path, name: str, prefix: str = "") -> SandboxConfi
     aws, github, registry, dns = free_ports(4)
     return SandboxConfig(
         state_dir, name=name, aws_port=aws, github_port=github, registry_port=registry,
-        dns_port=dns, address_prefix=prefix or own_prefix(),
+        dns_port=dns, address_prefix=prefix or own_prefix(), parent_pid=os.getpid(),
     )  # fmt: skip
 
 

@@ -39,6 +39,14 @@ missing_packages() {
   command -v git >/dev/null || echo git
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   command -v dockerd >/dev/null || scripts/docker-answers.sh || echo docker.io
+  command -v docker >/dev/null || echo "$(docker_client)"
+  # The tests ask the sandbox what strangers would ask it with these.
+  command -v curl >/dev/null || echo curl
+  command -v dig >/dev/null || echo bind9-dnsutils
+}
+
+docker_client() { # newer distributions keep the client apart from the engine
+  if apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; else echo docker.io; fi
 }
 
 packages=$(missing_packages | tr '\n' ' ')
@@ -81,6 +89,15 @@ if [ "$(cat .venv/.installed 2>/dev/null)" != "$stamp" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,sandbox]' 2>.tools/pip.log ||
     fail "pip could not install the packages: $(tail -n 1 .tools/pip.log)" "See .tools/pip.log."
   echo "$stamp" >.venv/.installed
+fi
+
+# --- the AWS CLI: a stranger to the sandbox, in an environment of its own ---------
+if ! .tools/aws --version >/dev/null 2>&1; then
+  say "installing the AWS CLI into .tools"
+  [ -x .tools/awscli/bin/python ] || "$python" -m venv .tools/awscli
+  .tools/awscli/bin/python -m pip install --quiet --disable-pip-version-check 'awscli>=1.46,<2' 2>.tools/pip.log ||
+    fail "pip could not install the AWS CLI: $(tail -n 1 .tools/pip.log)" "See .tools/pip.log."
+  ln -sf awscli/bin/aws .tools/aws
 fi
 
 # --- Terraform ------------------------------------------------------------------

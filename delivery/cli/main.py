@@ -38,11 +38,13 @@ class Part:
 PARTS: dict[str, Part] = {
     "validate": Part("delivery.cli.validate", "validate", "Check every service's file."),
     "status": Part("delivery.cli.status", "status", "What is live, in flight, held and quarantined."),
+    "verdict": Part("delivery.cli.verdict", "verdict", "How a commit was judged, and on what evidence."),
     "bootstrap": Part("delivery.cli.bootstrap", "bootstrap", "Make the infrastructure of all services."),
     "approve": Part("delivery.cli.operate", "approve", "Approve a commit for an environment."),
     "hold": Part("delivery.cli.operate", "hold", "Make deployments wait."),
     "unhold": Part("delivery.cli.operate", "unhold", "Let deployments go on."),
     "unquarantine": Part("delivery.cli.operate", "unquarantine", "Allow a quarantined image again."),
+    "pause": Part("delivery.cli.steer", "pause", "Stop a rollout where it stands."),
     "continue": Part("delivery.cli.steer", "go_on", "Let a paused rollout go on."),
     "abort": Part("delivery.cli.steer", "abort", "Give up a rollout: its traffic goes back."),
     "rollback": Part("delivery.cli.steer", "rollback", "Return to a verified release."),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from delivery.sandbox.config import SandboxConfig, SandboxError
-from delivery.sandbox.lifecycle import sweep
+from delivery.sandbox.leftovers import sweep
 from delivery.sandbox.world import World
 
 

@@ -11,7 +11,8 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 
 from delivery.sandbox.config import LABEL, STATE_LABEL, SandboxConfig
-from delivery.sandbox.lifecycle import alive, down, sweep
+from delivery.sandbox.leftovers import sweep
+from delivery.sandbox.lifecycle import alive, down
 
 #: What the names of the images begin with that demo and tests build, and those pulled from a sandbox.
 _IMAGES = ("delivery/", "127.0.0.1:")

@@ -34,6 +34,10 @@ class Clock:
         """AWS's time, timezone-aware."""
         return datetime.fromtimestamp(self.now(), UTC)
 
+    def signed(self) -> tuple[float, float]:
+        """The times a request may be signed with: clients sign with the wall's clock, whatever the scale."""
+        return time.time() + self.skew, self.now()
+
     def at(self, moment: float) -> float:
         """AWS's time, without skew, at a moment of the wall's clock (seconds since the epoch)."""
         return self._began + (moment - self._began) * self.scale

@@ -64,6 +64,7 @@ class SandboxConfig:
     propagation        AWS seconds until a changed listener rule is seen in traffic
     dns_delay          AWS seconds a record change is PENDING before it is INSYNC and answered
     enforce_iam        whether the callers' IAM policies decide
+    parent_pid         a process with whose end the sandbox ends, e.g. the tests'; 0: it ends when told to
     """
 
     state_dir: Path
@@ -81,6 +82,7 @@ class SandboxConfig:
     propagation: float = 0.0
     dns_delay: float = 0.0
     enforce_iam: bool = False
+    parent_pid: int = 0
 
     @property
     def endpoints(self) -> Endpoints:

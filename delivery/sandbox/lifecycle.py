@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -10,36 +9,51 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import DockerException
 
-from delivery.sandbox.config import LABEL, Endpoints, SandboxConfig, SandboxError, which
+from delivery.sandbox import claims
+from delivery.sandbox.config import Endpoints, SandboxConfig, SandboxError, which
+from delivery.sandbox.leftovers import MARK, command_of, containers, gone, processes, sweep
 
 START_TIMEOUT = 60.0
 
 
 def up(config: SandboxConfig) -> Endpoints:
-    """Start it in the background and return when it answers."""
-    if alive(config):
-        raise SandboxError(
-            f"The sandbox {config.name!r} is already up",
-            f"process {_pid(config)} runs it",
-            "Use it, or stop it first with `delivery sandbox down`.",
-        )
-    down(config)  # what a killed one left would hold the ports
-    _check(config)
-    path = config.save()
-    log = (config.state_dir / "sandbox.log").open("ab")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "delivery.sandbox", str(path)],
-        stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    (config.state_dir / "pid").write_text(str(process.pid))
-    _await_ready(config, process)
+    """Start it in the background and return when it answers.
+
+    The addresses of its load balancers may be others than asked for, when those are in use.
+    """
+    with claims.starting(config.state_dir):
+        if alive(config):
+            raise SandboxError(
+                f"The sandbox {config.name!r} is already up",
+                f"process {_pid(config)} runs it",
+                "Use it, or stop it first with `delivery sandbox down`.",
+            )
+        down(config)  # what a killed one left would hold the ports
+        _check(config)
+        config = replace(config, address_prefix=claims.free_prefix(config.address_prefix))
+        _await_ready(config, _spawn(config))
     return config.endpoints
+
+
+def _spawn(config: SandboxConfig) -> subprocess.Popen[bytes]:
+    """Its process. What it and its children write into the usual folder for such files is its own, too."""
+    path = config.save()
+    temporary = config.state_dir / "tmp"
+    temporary.mkdir(exist_ok=True)
+    environment = {**os.environ, MARK: str(config.state_dir), "TMPDIR": str(temporary)}
+    with (config.state_dir / "sandbox.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "delivery.sandbox", str(path)], env=environment,
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    (config.state_dir / "pid").write_text(str(process.pid))
+    return process
 
 
 def _await_ready(config: SandboxConfig, process: subprocess.Popen[bytes]) -> None:
@@ -49,10 +63,9 @@ def _await_ready(config: SandboxConfig, process: subprocess.Popen[bytes]) -> Non
         if process.poll() is not None:
             if refused.exists():
                 raise SandboxError(*refused.read_text().split("\n"))
-            tail = (config.state_dir / "sandbox.log").read_text().strip().splitlines()[-1:] or ["it ended"]
-            raise SandboxError(
-                "The sandbox did not start", tail[0], f"See {config.state_dir / 'sandbox.log'}."
-            )
+            log = config.state_dir / "sandbox.log"
+            lines = log.read_text().strip().splitlines() if log.exists() else []
+            raise SandboxError("The sandbox did not start", (lines or ["it ended"])[-1], f"See {log}.")
         if time.monotonic() > deadline:
             down(config)
             raise SandboxError("The sandbox did not start", f"not ready within {START_TIMEOUT:g} s")
@@ -62,20 +75,22 @@ def _await_ready(config: SandboxConfig, process: subprocess.Popen[bytes]) -> Non
 def down(config: SandboxConfig) -> None:
     """Stop it and remove what it made: processes, containers, network, state. Safe when nothing runs."""
     pid = _pid(config)
-    if pid is not None and _is_ours(pid, "delivery.sandbox"):
+    if pid is not None and _is_ours(pid, config):
         os.kill(pid, signal.SIGTERM)
-        if not _gone(pid, 30):
+        if not gone(pid, 30):
             os.kill(pid, signal.SIGKILL)
-    if pid is not None and not _cmdline(pid):
-        _gone(pid, 5)  # a process that was just killed gives its ports back a moment after its memory
+    if pid is not None and not command_of(pid):
+        gone(pid, 5)  # a process that was just killed gives its ports back a moment after its memory
+    left = processes(config.state_dir)
     sweep(config)
+    for other in left:
+        gone(other, 5)
     shutil.rmtree(config.state_dir, ignore_errors=True)
 
 
 def status(config: SandboxConfig) -> dict[str, Any]:
     """Whether it runs, where, and its containers, as plain data."""
     running = alive(config)
-    containers = _containers(config) if running else []
     return {
         "name": config.name,
         "running": running,
@@ -88,37 +103,15 @@ def status(config: SandboxConfig) -> dict[str, Any]:
         },
         "state": str(config.state_dir),
         "tasks": [
-            {"container": c.short_id, "status": c.status, "image": (c.attrs["Config"]["Image"])}
-            for c in containers
+            {"container": c.short_id, "status": c.status, "image": c.attrs["Config"]["Image"]}
+            for c in (containers(config) if running else [])
         ],
     }
 
 
-def sweep(config: SandboxConfig) -> None:
-    """Remove containers, network and helper processes of this sandbox, whoever started them."""
-    for name in ("haproxy", "docker-registry"):
-        for pid in _processes(name, str(config.state_dir)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-    try:
-        client = docker.from_env()
-    except DockerException:
-        return  # no engine, no containers
-    for container in _containers(config):
-        with contextlib.suppress(NotFound, APIError):
-            container.remove(force=True, v=True)
-    for network in client.networks.list(filters={"label": f"{LABEL}={config.name}"}):
-        with contextlib.suppress(NotFound, APIError):
-            network.remove()
-
-
-def _containers(config: SandboxConfig) -> list[Any]:
-    client = docker.from_env()
-    return list(client.containers.list(all=True, filters={"label": f"{LABEL}={config.name}"}))
-
-
 def _check(config: SandboxConfig) -> None:
     """Refuse with a sentence before anything is started."""
+    _check_numbers({**config.ports, "DNS": config.dns_port})
     for program in ("haproxy", "docker-registry"):
         if which(program) is None:
             raise SandboxError(
@@ -134,21 +127,19 @@ def _check(config: SandboxConfig) -> None:
         ) from None  # fmt: skip
     for what, port in config.ports.items():
         _check_port(what, port, socket.SOCK_STREAM)
-    _check_port("DNS", config.dns_port, socket.SOCK_DGRAM)
-    _check_addresses(config.address_prefix)
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        _check_port("DNS", config.dns_port, kind)
 
 
-def _check_addresses(prefix: str) -> None:
-    """Two proxies can listen on one address, and the kernel gives each a share of the connections."""
-    for address in (f"{prefix}.{n}" for n in range(1, 9)):
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex((address, 80)) == 0:
-                raise SandboxError(
-                    "The sandbox cannot start",
-                    f"something already answers on {address}:80, which its load balancers would use",
-                    "Is another sandbox running (`delivery sandbox status`, `make clean`)?",
-                )
+def _check_numbers(ports: dict[str, int]) -> None:
+    """Ports of its own, of which each can be told to clients: none that the kernel chooses."""
+    for what, port in ports.items():
+        same = [other for other, number in ports.items() if number == port]
+        if not 0 < port < 65536 or len(same) > 1:
+            why = f"port {port} (its {what}) is not 1 to 65535"
+            if len(same) > 1:
+                why = f"port {port} is asked for more than once ({', '.join(same)})"
+            raise SandboxError("The sandbox cannot start", why, "Choose another.")
 
 
 def _check_port(what: str, port: int, kind: socket.SocketKind) -> None:
@@ -176,41 +167,9 @@ def _pid(config: SandboxConfig) -> int | None:
 def alive(config: SandboxConfig) -> bool:
     """Whether its process runs."""
     pid = _pid(config)
-    return pid is not None and _is_ours(pid, "delivery.sandbox")
+    return pid is not None and _is_ours(pid, config)
 
 
-def _cmdline(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _is_ours(pid: int, word: str) -> bool:
-    return word in _cmdline(pid)
-
-
-def _gone(pid: int, seconds: float) -> bool:
-    """Wait for a process to end; a finished child of ours is reaped."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        if _ended(pid):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _ended(pid: int) -> bool:
-    """It does not exist, or is a zombie, which holds nothing any more."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
-def _processes(program: str, mark: str) -> list[int]:
-    """Running processes of a program whose arguments name our state folder."""
-    pids = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
-    return [p for p in pids if (line := _cmdline(p)).split(" ")[0].endswith(program) and mark in line]
+def _is_ours(pid: int, config: SandboxConfig) -> bool:
+    """Whether it runs this sandbox: numbers of processes are given out again, also to other sandboxes."""
+    return f"delivery.sandbox {config.state_dir}" in command_of(pid)

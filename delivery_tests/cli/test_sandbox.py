@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from delivery.cli.installation import Installation
 from delivery.cli.main import main
-from delivery.cli.sandbox import FOLDER
+from delivery.cli.sandbox_at import FOLDER
 from delivery.sandbox import SandboxConfig, down, lifecycle, status
 from delivery.sandbox.config import LABEL
 from delivery.settings import Settings
@@ -34,8 +37,10 @@ class Shell:
         return CliRunner().invoke(main, list(arguments), obj=installation)
 
     def up(self, **other: int) -> Result:
-        """`sandbox up` on our ports, or on other ones."""
-        options = [f"--{name}-port={port}" for name, port in {**self.ports, **other}.items()]
+        """`sandbox up` on our ports, or on other ones; with other settings."""
+        ports = {**self.ports, **{k: v for k, v in other.items() if k in self.ports}}
+        options = [f"--{name}-port={port}" for name, port in ports.items()]
+        options += [f"--{k.replace('_', '-')}={v}" for k, v in other.items() if k not in ports]
         return self("sandbox", "up", *options)
 
 
@@ -62,6 +67,97 @@ def test_up_status_env_and_down_are_one_life(shell: Shell, docker_client: docker
     assert not (shell.root / FOLDER).exists() and not status(config)["running"]
     assert not docker_client.networks.list(filters={"label": f"{LABEL}={config.name}"})
     assert "down" in shell("sandbox", "status").stdout
+
+
+@pytest.mark.sandbox
+def test_faults_are_made_listed_and_cleared_by_hand(shell: Shell) -> None:
+    """Each command tells what it did; `list` shows all that is in force, `status --json` too."""
+    shell.up(time_scale=20)
+    for words in (
+        "throttle ecs UpdateService --count 3",
+        "error elbv2 ModifyRule --status 503 --code ServiceUnavailable",
+        "delay cloudwatch GetMetricData --seconds 5 --count 0", "lost s3 PutObject", "hang sts --seconds 1",
+        "registry full", "docker stopped", "dns stuck", "skew --seconds 100", "quota 7",
+    ):  # fmt: skip
+        done = shell("sandbox", "fault", *words.split())
+        assert done.exit_code == 0, done.output
+    listed = shell("sandbox", "fault", "list").stdout
+    for word in (
+        "ThrottlingException",
+        "ServiceUnavailable",
+        "PutObject",
+        "registry",
+        "docker",
+        "dns",
+        "100 s",
+        "7 requests an hour",
+    ):
+        assert word in listed
+    world = json.loads(shell("sandbox", "status", "--json").stdout)
+    assert world["running"] and world["scale"] == 20 and len(world["faults"]) == 10
+    assert shell("sandbox", "fault", "clear").exit_code == 0
+    assert "Nothing is broken" in shell("sandbox", "fault", "list").stdout
+
+
+@pytest.mark.sandbox
+def test_watching_goes_on_until_it_is_interrupted(shell: Shell) -> None:
+    """`status --watch` looks again and again, also through a terminal's pipe; Ctrl-C ends it cleanly."""
+    shell.up()
+    command = [str(Path(sys.executable).with_name("delivery")), "sandbox", "status", "--watch"]
+    environment = {**os.environ, "DELIVERY_ROOT": str(shell.root)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as watching:
+        assert watching.stdout is not None and watching.stderr is not None
+        assert b"local-" in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
+        assert b"Traceback" not in watching.stderr.read()
+
+
+@pytest.mark.sandbox
+def test_a_fault_that_cannot_happen_is_refused(shell: Shell) -> None:
+    """A wrong word gets a sentence and the nearest right one."""
+    shell.up()
+    wrong = shell("sandbox", "fault", "throttle", "ecs", "UpdateServices")
+    assert wrong.exit_code == 1 and "Did you mean UpdateService?" in wrong.stderr
+    nobody = shell("sandbox", "fault", "slot", "web-blue", "crash")
+    assert nobody.exit_code == 1 and "no ECS service 'web-blue'" in nobody.stderr
+
+
+def test_a_fault_needs_a_running_sandbox(shell: Shell) -> None:
+    """Without one the sentence says how to start it."""
+    refused = shell("sandbox", "fault", "throttle", "ecs")
+    assert refused.exit_code == 1 and "The sandbox is not up" in refused.stderr
+    assert "delivery sandbox up" in refused.stderr
+    assert json.loads(shell("sandbox", "status", "--json").stdout)["running"] is False
+
+
+def test_a_clock_that_stands_still_is_refused(shell: Shell) -> None:
+    """A scale of nothing would never let anything happen."""
+    assert "--time-scale must be above 0" in shell("sandbox", "up", "--time-scale", "0").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--time-scale", "nan"), "--time-scale must be above 0"),
+        (("--dns-delay", "-1"), "--dns-delay must be 0 to 86400"),
+        (("--aws-port", "99999"), "port 99999 (its AWS) is not 1 to 65535"),
+        (("--aws-port", "0"), "port 0 (its AWS) is not 1 to 65535"),
+        (("--aws-port", "4580"), "port 4580 is asked for more than once (AWS, GitHub)"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(shell: Shell, words: tuple[str, str], said: str) -> None:
+    """A number that is none, below nothing, or no port, starts nothing and is named."""
+    refused = shell("sandbox", "up", *words)
+    assert refused.exit_code != 0 and said in refused.stderr
+
+
+def test_the_help_of_fault_teaches(shell: Shell) -> None:
+    """Its examples are in it, one per line."""
+    shown = shell("sandbox", "fault", "--help").stdout
+    assert "\n  delivery sandbox fault throttle ecs UpdateService --count 3\n" in shown
 
 
 @pytest.mark.sandbox

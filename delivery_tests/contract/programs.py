@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import tarfile
@@ -71,10 +72,15 @@ class Images:
 def push_images(client: docker.DockerClient, base: str, ecr: Any) -> Images:
     """Build and push one image per behaviour."""
     uri = ecr.create_repository(repositoryName=REPOSITORY)["repository"]["repositoryUri"]
-    return Images({name: _push(client, base, uri, name, text) for name, text in PROGRAMS.items()})
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    login = {"username": user, "password": password}
+    return Images({name: _push(client, base, uri, name, text, login) for name, text in PROGRAMS.items()})
 
 
-def _push(client: docker.DockerClient, base: str, uri: str, name: str, program: str) -> Image:
+def _push(
+    client: docker.DockerClient, base: str, uri: str, name: str, program: str, login: dict[str, str]
+) -> Image:
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
         for path, text in (
@@ -87,7 +93,7 @@ def _push(client: docker.DockerClient, base: str, uri: str, name: str, program: 
     context.seek(0)
     client.images.build(fileobj=context, custom_context=True, tag=f"{uri}:{name}", rm=True, forcerm=True)
     digest = ""
-    for line in client.images.push(uri, tag=name, stream=True, decode=True):
+    for line in client.images.push(uri, tag=name, stream=True, decode=True, auth_config=login):
         assert "error" not in line, line
         digest = line.get("aux", {}).get("Digest", digest)
     return Image(uri, digest)

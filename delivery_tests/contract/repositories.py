@@ -30,6 +30,7 @@ class Hub:
         self._copy.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("remote", "add", "origin", f"{self.server.url}/{NAME}.git")
+        self.git("config", "http.extraHeader", f"Authorization: Bearer {TOKEN}")
 
     def another_machine(self, name: str, api_url: str = "", token: str = TOKEN) -> GitHubSource:
         """A source with a work folder of its own."""

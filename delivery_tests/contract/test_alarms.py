@@ -52,10 +52,11 @@ def scene(request: pytest.FixtureRequest) -> Scene:
     cloudwatch = sandbox.client("cloudwatch")
 
     def turn(name: str, state: str) -> None:
-        # A namespace the sandbox does not measure: nothing but this test moves the alarm.
+        # A metric nobody puts, and `ignore`: nothing but this test moves the alarm.
         cloudwatch.put_metric_alarm(
             AlarmName=prefix + name, Namespace="Test", MetricName="M", Statistic="Sum", Period=60,
             EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
         )  # fmt: skip
         cloudwatch.set_alarm_state(AlarmName=prefix + name, StateValue=state, StateReason=REASON)
 

@@ -222,6 +222,8 @@ def test_a_missing_service_is_named(ecs_scene: EcsScene) -> None:
     """A service that was deleted is an error with its name, not an empty slot."""
     name = ecs_scene.stage.contract.services["green"]
     ecs_scene.stage.ecs.delete_service(cluster=ecs_scene.stage.name, service=name, force=True)
+    gone = ecs_scene.stage.ecs.get_waiter("services_inactive")
+    gone.wait(cluster=ecs_scene.stage.name, services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
     with pytest.raises(NotFoundError, match=name):
         ecs_scene.target.observe()
 

@@ -11,6 +11,7 @@ import docker
 import pytest
 
 from delivery_tests.conftest import RunningSandbox
+from delivery_tests.sandbox.forge import Forge
 from delivery_tests.sandbox.stack import Stack
 
 APP_IMAGE = "delivery/test-app:local"
@@ -19,6 +20,11 @@ APP_IMAGE = "delivery/test-app:local"
 @pytest.fixture(scope="session")
 def app_image(docker_client: docker.DockerClient, python_image: str) -> str:
     """The tests' program as an image."""
+    return build_app(docker_client, python_image)
+
+
+def build_app(docker_client: docker.DockerClient, python_image: str) -> str:
+    """Build it on a base image; its tag."""
     program = Path(__file__).with_name("app.py").read_bytes()
     dockerfile = f'FROM {python_image}\nCOPY app.py /app/app.py\nCMD ["python", "/app/app.py"]\n'.encode()
     context = io.BytesIO()
@@ -38,3 +44,11 @@ def stack(sandbox: RunningSandbox, app_image: str) -> Iterator[Stack]:
     made = Stack(sandbox, app_image)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
+    """A GitHub without the rest of the sandbox; every test makes repositories of its own in it."""
+    made = Forge(tmp_path_factory.mktemp("forge"))
+    yield made
+    made.stop()

@@ -104,7 +104,8 @@ class Stack:
         }  # fmt: skip
         made = self.ecs.register_task_definition(
             family=family or self.name, networkMode="awsvpc", requiresCompatibilities=["FARGATE"],
-            cpu="256", memory="128", containerDefinitions=[container],
+            cpu="256", memory="512", containerDefinitions=[container],
+            executionRoleArn="arn:aws:iam::123456789012:role/execution",
         )  # fmt: skip
         return str(made["taskDefinition"]["taskDefinitionArn"])
 

@@ -141,4 +141,5 @@ def test_service_settings_are_kept_as_they_were_given(stack: Stack) -> None:
         cluster=stack.name, service=service, deploymentConfiguration=wanted, healthCheckGracePeriodSeconds=7
     )
     shown = stack.look(service)
-    assert shown["deploymentConfiguration"] == wanted and shown["healthCheckGracePeriodSeconds"] == 7
+    assert shown["deploymentConfiguration"] == {**wanted, "strategy": "ROLLING"}
+    assert shown["healthCheckGracePeriodSeconds"] == 7

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from delivery_tests.sandbox.stack import Stack, eventually
@@ -18,7 +20,7 @@ def two_slots(stack: Stack) -> Stack:
     for slot in ("blue", "green"):
         stack.service(slot, stack.revision(NAME=slot))
     for slot in ("blue", "green"):
-        eventually(lambda slot=slot: stack.health(slot), lambda h: h == [("healthy", "")])
+        eventually(partial(stack.health, slot), lambda h: h == [("healthy", "")])
     return stack
 
 

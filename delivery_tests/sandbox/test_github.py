@@ -30,6 +30,7 @@ class Copy:
     def git(self, *arguments: str) -> str:
         """Run git there."""
         identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.test"]
+        identity += ["-c", "http.extraHeader=Authorization: Bearer ada-token"]
         done = subprocess.run(
             ["git", *identity, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
         )
@@ -134,6 +135,38 @@ def test_refusals_have_githubs_shape(copy: Copy) -> None:
     with pytest.raises(github.GithubException) as refused:
         copy.repo.create_check_run("lint", sha)
     assert refused.value.status == 403
+
+
+def test_a_lost_answer_was_done_all_the_same(copy: Copy) -> None:
+    """The connection is cut after the work: the client knows nothing, the status is there."""
+    sha = copy.commit("one")
+    copy.sandbox.control.fault("github", "POST /repos", kind="lost")
+    url = f"{copy.sandbox.endpoints.github}/repos/{copy.full}/statuses/{sha}"
+    with pytest.raises(requests.ConnectionError):
+        requests.post(url, json={"state": "success"}, headers={"Authorization": "Bearer t"}, timeout=10)
+    assert copy.get(f"/commits/{sha}/status").json()["total_count"] == 1
+
+
+def test_a_lost_push_was_done_all_the_same(copy: Copy) -> None:
+    """git says that the remote hung up, and the branch has moved."""
+    copy.commit("one")
+    copy.sandbox.control.fault("github", f"POST /{copy.full}.git/git-receive-pack", kind="lost")
+    with pytest.raises(subprocess.CalledProcessError):
+        copy.commit("two")
+    assert copy.get("/commits/main").json()["commit"]["message"] == "two"
+
+
+def test_a_hanging_call_was_not_done(copy: Copy) -> None:
+    """Silence, then a closed connection, and nothing happened; a throttled one says when to come again."""
+    sha = copy.commit("one")
+    copy.sandbox.control.fault("github", "POST /repos", kind="hang", seconds=0.2)
+    url = f"{copy.sandbox.endpoints.github}/repos/{copy.full}/statuses/{sha}"
+    with pytest.raises(requests.ConnectionError):
+        requests.post(url, json={"state": "success"}, headers={"Authorization": "Bearer t"}, timeout=10)
+    assert copy.get(f"/commits/{sha}/status").json()["total_count"] == 0
+    copy.sandbox.control.fault("github", "GET /repos", kind="throttle")
+    throttled = copy.get("")
+    assert (throttled.status_code, throttled.headers["Retry-After"]) == (403, "60")
 
 
 def test_a_fault_is_answered_with_its_status(copy: Copy) -> None:

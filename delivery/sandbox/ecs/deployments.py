@@ -1,147 +1,134 @@
-"""A service's deployments: begun by a new revision, completed, failed, rolled back by the breaker."""
+"""A service's revisions and deployments: what DescribeServices shows in `deployments`.
+
+Sources: "Amazon ECS service revisions" in the ECS developer guide, "Deployment" in the ECS API reference
+(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html).
+"""
 
 from __future__ import annotations
 
-import time
+import copy
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from delivery.sandbox.ecs.model import Deployment, Stage, Task, utcnow
-from delivery.sandbox.ecs.plan import backoff, breaker_threshold
+from delivery.sandbox.clock import CLOCK
 
-#: Seconds a failed deployment is still shown.
-FAILED_VISIBLE = 5.0
-#: Set by the world: the state of a container in all its target groups (`healthy`, `unhealthy` …).
-TargetStates = Callable[[str], Sequence[str]]
+#: What a service revision is made of: parameters of UpdateService that begin a new deployment when they
+#: change, by the attribute of moto's service that holds them.
+REVISION = {
+    "taskDefinition": "task_definition",
+    "launchType": "launch_type",
+    "platformVersion": "platform_version",
+    "networkConfiguration": "network_configuration",
+    "loadBalancers": "load_balancers",
+    "serviceRegistries": "service_registries",
+    "capacityProviderStrategy": "capacity_provider_strategy",
+}
 
 
-class ServiceRuntime:
-    """What happens to one of moto's services. Every method is called with moto's lock held."""
+def digits() -> str:
+    """Nineteen of them, as in the ids of deployments and service revisions."""
+    return f"{uuid.uuid4().int % 10**19:019d}"
 
-    target_states: TargetStates = staticmethod(lambda container_id: ())
 
-    def __init__(self, service: Any) -> None:
-        self.service = service
-        self.primary = Deployment(service.task_definition)
-        self.older: list[Deployment] = []
-        self.completed: Deployment | None = None
-        self._shown = service.deployments[0]["id"] if service.deployments else ""
-        service.events = []
+def arn_of(service: Any, kind: str, name: str) -> str:
+    """The ARN of one of a service's parts: `service-deployment` or `service-revision`."""
+    start = str(service.cluster_arn).replace(":cluster/", f":{kind}/")
+    return f"{start}/{service.name}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A service revision: what tasks of it are made of. It never changes."""
+
+    arn: str
+    settings: Mapping[str, Any]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, service: Any) -> Revision:
+        """The revision that moto's service asks for at this moment."""
+        settings = copy.deepcopy(settings_of(service))
+        return cls(arn_of(service, "service-revision", digits()), settings, CLOCK.utcnow())
+
+    @property
+    def task_definition(self) -> str:
+        """The ARN of its task definition."""
+        return str(self.settings["taskDefinition"])
+
+    @property
+    def load_balancers(self) -> list[dict[str, Any]]:
+        """What its tasks are registered with."""
+        return list(self.settings["loadBalancers"] or ())
 
     @property
     def target_groups(self) -> list[str]:
-        """The ARNs of its target groups."""
-        return [b["targetGroupArn"] for b in self.service.load_balancers or () if b.get("targetGroupArn")]
+        """The ARNs of its target groups, each once."""
+        arns = [b["targetGroupArn"] for b in self.load_balancers if b.get("targetGroupArn")]
+        return list(dict.fromkeys(arns))
 
-    @property
-    def configuration(self) -> dict[str, Any]:
-        """Its deploymentConfiguration."""
-        return getattr(self.service, "deployment_configuration", None) or {}
-
-    @property
-    def percentages(self) -> tuple[int, int]:
-        """Minimum healthy and maximum percent."""
-        conf = self.configuration
-        return int(conf.get("minimumHealthyPercent", 100)), int(conf.get("maximumPercent", 200))
-
-    @property
-    def startable(self) -> bool:
-        """Not given up, and not backing off after failures."""
-        return self.primary.state != "FAILED" and time.monotonic() >= self.primary.not_before
-
-    def notice(self) -> None:
-        """Begin a new deployment when the service wants another revision (or was forced)."""
-        # moto gives the first deployment another id when a new one is forced. Compared with what was last
-        # shown: one the circuit breaker began meanwhile is not shown yet.
-        forced = bool(self.service.deployments) and self.service.deployments[0]["id"] != self._shown
-        if self.service.task_definition == self.primary.revision_arn and not forced:
-            return
-        self._begin(Deployment(self.service.task_definition))
-
-    def _begin(self, deployment: Deployment) -> None:
-        self.older.append(self.primary)
-        self.primary = deployment
-
-    def sick(self, task: Task) -> bool:
-        """A target group calls it unhealthy, and its grace period is over."""
-        if task.stage is Stage.STOPPING or task.started_at is None:
-            return False
-        grace = float(getattr(self.service, "health_check_grace_period_seconds", 0) or 0)
-        young = (utcnow() - task.started_at).total_seconds() < grace
-        return not young and "unhealthy" in self.target_states(task.container_id)
-
-    def failed(self, task: Task, message: str) -> None:
-        """A task of this service died by its own doing."""
-        self.event(f"(service {self.service.name}) {message}")
-        deployment = next(
-            (d for d in (self.primary, *self.older) if d.deployment_id == task.deployment), None
-        )
-        if deployment is None:
-            return
-        deployment.in_a_row += 1
-        deployment.not_before = time.monotonic() + backoff(deployment.in_a_row)
-        if deployment.state == "IN_PROGRESS":
-            deployment.failed_tasks += 1
-            self._break(deployment)
-
-    def _break(self, deployment: Deployment) -> None:
-        breaker = self.configuration.get("deploymentCircuitBreaker") or {}
-        if deployment is not self.primary or not breaker.get("enable"):
-            return
-        if deployment.failed_tasks < breaker_threshold(self.service.desired_count):
-            return
-        reason = "ECS deployment circuit breaker: tasks failed to start."
-        back = self.completed
-        if breaker.get("rollback") and back is not None and back.revision_arn != deployment.revision_arn:
-            deployment.move("FAILED", f"{reason} Rolling back to {back.deployment_id}.")
-            again = Deployment(back.revision_arn, rolls_back=True)
-            again.reason = f"ECS deployment circuit breaker: rolling back to {back.deployment_id}."
-            self.service.task_definition = back.revision_arn
-            self._begin(again)
-        else:
-            deployment.move("FAILED", reason)
-        self.event(
-            f"(service {self.service.name}) deployment {deployment.deployment_id} deployment failed: {reason}"
-        )
-
-    def settle(self) -> None:
-        """Every task runs the primary deployment and serves."""
-        self.older = [d for d in self.older if _fresh_failure(d)]
-        self.primary.in_a_row = 0
-        if self.primary.state == "IN_PROGRESS":
-            back = " (rolled back)" if self.primary.rolls_back else ""
-            self.primary.move("COMPLETED", f"ECS deployment {self.primary.deployment_id} completed{back}.")
-            self.completed = self.primary
-            self.event(f"(service {self.service.name}) has reached a steady state.")
-
-    def event(self, message: str) -> None:
-        """Add a line to the service's events, newest first, a hundred kept."""
-        entry = {"id": str(uuid.uuid4()), "createdAt": utcnow(), "message": message}
-        self.service.events = [entry, *self.service.events][:100]
-
-    def show(self, tasks: Sequence[Task]) -> None:
-        """Write what was counted into moto's service, for DescribeServices."""
-        service = self.service
-        running = [t for t in tasks if t.last_status == "RUNNING" and t.stage is not Stage.STOPPING]
-        service.running_count = len(running)
-        service.pending_count = sum(t.last_status == "PROVISIONING" for t in tasks)
-        shown = []
-        living = {t.deployment for t in tasks}
-        self.older = [d for d in self.older if d.deployment_id in living or _fresh_failure(d)]
-        for deployment in (self.primary, *reversed(self.older)):
-            mine = [t for t in tasks if t.deployment == deployment.deployment_id]
-            up = sum(t in running for t in mine)
-            status = "PRIMARY" if deployment is self.primary else "ACTIVE"
-            wanted = service.desired_count if deployment is self.primary else up
-            pending = sum(t.last_status == "PROVISIONING" for t in mine)
-            shown.append(deployment.describe(status, wanted, up, pending))
-        service.deployments = shown
-        self._shown = self.primary.deployment_id
+    def restore(self, service: Any) -> None:
+        """Make moto's service ask for this revision again."""
+        for parameter, attribute in REVISION.items():
+            setattr(service, attribute, self.settings[parameter])
 
 
-def _fresh_failure(deployment: Deployment) -> bool:
-    """A failed deployment stays in the list for a while after its tasks are gone, for those who poll."""
-    return (
-        deployment.state == "FAILED" and (utcnow() - deployment.updated_at).total_seconds() < FAILED_VISIBLE
-    )
+def settings_of(service: Any) -> dict[str, Any]:
+    """What a revision is made of, as moto's service has it now."""
+    return {parameter: getattr(service, attribute, None) for parameter, attribute in REVISION.items()}
+
+
+@dataclass
+class Deployment:
+    """One deployment of a service: a revision on its way, or arrived.
+
+    failed_tasks   failures that count for the circuit breaker; a task that becomes healthy sets it to 0
+    in_a_row       failures since a task was last healthy, for the throttle logic
+    not_before     CLOCK.monotonic() before which the throttle logic starts nothing
+    healthy_since  CLOCK.monotonic() since when all its tasks serve; None while they do not
+    """
+
+    revision: Revision
+    state: str = "IN_PROGRESS"
+    reason: str = ""
+    failed_tasks: int = 0
+    in_a_row: int = 0
+    rolls_back: bool = False
+    watches_alarms: bool = False
+    not_before: float = 0.0
+    healthy_since: float | None = None
+    deployment_id: str = field(default_factory=lambda: f"ecs-svc/{digits()}")
+    created_at: datetime = field(default_factory=CLOCK.utcnow)
+    updated_at: datetime = field(default_factory=CLOCK.utcnow)
+
+    def __post_init__(self) -> None:
+        self.reason = self.reason or f"ECS deployment {self.deployment_id} in progress."
+
+    def move(self, state: str, reason: str) -> None:
+        """Enter a rollout state."""
+        self.state, self.reason, self.updated_at = state, reason, CLOCK.utcnow()
+
+    def describe(self, status: str, desired: int, running: int, pending: int) -> dict[str, Any]:
+        """The deployment as DescribeServices shows it."""
+        settings = self.revision.settings
+        shown = {
+            "id": self.deployment_id,
+            "status": status,
+            "taskDefinition": settings["taskDefinition"],
+            "desiredCount": desired,
+            "runningCount": running,
+            "pendingCount": pending,
+            "failedTasks": self.failed_tasks,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "launchType": settings["launchType"],
+            "capacityProviderStrategy": settings["capacityProviderStrategy"],
+            "platformVersion": settings["platformVersion"],
+            "platformFamily": "Linux",
+            "networkConfiguration": settings["networkConfiguration"] or None,
+            "rolloutState": self.state,
+            "rolloutStateReason": self.reason,
+        }
+        return {k: v for k, v in shown.items() if v is not None}

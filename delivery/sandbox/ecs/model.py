@@ -1,66 +1,91 @@
-"""What the runtime knows of tasks and deployments, and how the ECS API shows them."""
+"""What the runner knows of tasks and their containers. How the API shows them is in `shown`."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from delivery.sandbox.clock import CLOCK
+from delivery.sandbox.ecs.definition import ContainerSpec, TaskSpec
+from delivery.sandbox.ecs.health import UNKNOWN, task_health
+from delivery.sandbox.ecs.order import Progress
 from delivery.sandbox.ecs.plan import Stage
 
-#: Stopped tasks stay visible this long, as in ECS.
+#: Stopped tasks stay visible this long (AWS seconds), as in ECS.
 STOPPED_VISIBLE = 3600.0
 
 
 def utcnow() -> datetime:
-    """Now, timezone-aware."""
-    return datetime.now(UTC)
+    """Now in AWS's time, timezone-aware."""
+    return CLOCK.utcnow()
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
-    """The one container of a task, read from its task definition (limits in bytes and cores)."""
+@dataclass
+class Container:
+    """One container of a task. `exit_code` is None while it runs or when none was ever started."""
 
-    name: str
-    image: str
-    command: tuple[str, ...] = ()
-    entrypoint: tuple[str, ...] = ()
-    environment: tuple[tuple[str, str], ...] = ()
-    user: str = ""
-    port: int = 0
-    memory: int = 0
-    cores: float = 0.0
-    read_only: bool = False
-    stop_timeout: int = 30
-    log_group: str = ""
-    log_prefix: str = ""
+    spec: ContainerSpec
+    container_id: str = ""
+    last_status: str = "PENDING"
+    exit_code: int | None = None
+    reason: str = ""
+    image_digest: str = ""
+    health: str = UNKNOWN
+    ending: bool = False
+    arn_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def running(self) -> bool:
+        """Started, and not ended as far as anybody knows."""
+        return bool(self.container_id) and self.last_status != "STOPPED"
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, for those that depend on it."""
+        exited = bool(self.container_id) and self.last_status == "STOPPED"
+        return Progress(bool(self.container_id), exited, self.exit_code, self.health)
 
 
 @dataclass
 class Task:
-    """One task. `exit_code` is None while its container runs or when none was ever started."""
+    """One task. Its address is that of its network namespace, which its containers share."""
 
     cluster: str
     cluster_arn: str
     arn: str
-    revision_arn: str
-    container: ContainerSpec
+    spec: TaskSpec
     service: str = ""
     deployment: str = ""
     started_by: str = ""
+    group: str = ""
+    subnet: str = ""
+    zone: str = ""
+    tags: list[dict[str, str]] = field(default_factory=list)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    execute_command: bool = False
+    capacity_provider: str = ""
+    platform_version: str = "1.4.0"
     container_id: str = ""
     address: str = ""
     stage: Stage = Stage.STARTING
+    starting: bool = True
+    finishing: bool = False
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
-    created_at: datetime = field(default_factory=utcnow)
-    started_at: datetime | None = None
-    stopped_at: datetime | None = None
+    version: int = 1
+    times: dict[str, datetime] = field(default_factory=lambda: {"createdAt": utcnow()})
     stop_code: str = ""
     stopped_reason: str = ""
-    exit_code: int | None = None
-    container_reason: str = ""
+    protected_until: datetime | None = None
+    eni_id: str = field(default_factory=lambda: f"eni-{uuid.uuid4().hex[:17]}")
+    attachment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    containers: list[Container] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.containers = self.containers or [Container(spec) for spec in self.spec.containers]
 
     @property
     def task_id(self) -> str:
@@ -68,111 +93,83 @@ class Task:
         return self.arn.rsplit("/", 1)[-1]
 
     @property
+    def revision_arn(self) -> str:
+        """Its task definition."""
+        return self.spec.arn
+
+    @property
+    def container(self) -> ContainerSpec:
+        """Its first essential container."""
+        return self.main.spec
+
+    @property
+    def main(self) -> Container:
+        """Its first essential container, as it runs."""
+        return next((c for c in self.containers if c.spec.essential), self.containers[0])
+
+    @property
     def alive(self) -> bool:
         """Not stopped yet."""
         return self.last_status != "STOPPED"
 
-    def stopped(
-        self, code: str, reason: str, exit_code: int | None = None, container_reason: str = ""
-    ) -> None:
-        """Note how it ended. The first reason stays: a task we stop and that then exits was stopped by us."""
-        self.last_status, self.desired_status = "STOPPED", "STOPPED"
-        self.stopped_at = self.stopped_at or utcnow()
-        self.stop_code = self.stop_code or code
-        self.stopped_reason = self.stopped_reason or reason
-        self.exit_code = exit_code if self.exit_code is None else self.exit_code
-        self.container_reason = self.container_reason or container_reason
+    @property
+    def pending(self) -> bool:
+        """On its way to RUNNING."""
+        return self.last_status in ("PROVISIONING", "PENDING", "ACTIVATING")
 
-    def describe(self) -> dict[str, Any]:
-        """The task as DescribeTasks shows it."""
-        container: dict[str, Any] = {
-            "name": self.container.name,
-            "image": self.container.image,
-            "taskArn": self.arn,
-            "lastStatus": self.last_status,
-            "runtimeId": self.container_id[:32],
-            "exitCode": self.exit_code,
-            "reason": self.container_reason or None,
-            "networkInterfaces": [{"privateIpv4Address": self.address}] if self.address else [],
-        }
-        shown = {
-            "taskArn": self.arn,
-            "clusterArn": self.cluster_arn,
-            "taskDefinitionArn": self.revision_arn,
-            "group": f"service:{self.service}" if self.service else "family:run-task",
-            "startedBy": self.started_by or self.deployment,
-            "lastStatus": self.last_status,
-            "desiredStatus": self.desired_status,
-            "launchType": "FARGATE",
-            "createdAt": self.created_at,
-            "startedAt": self.started_at,
-            "stoppedAt": self.stopped_at,
-            "stopCode": self.stop_code or None,
-            "stoppedReason": self.stopped_reason or None,
-            "containers": [{k: v for k, v in container.items() if v is not None}],
-            "tags": [],
-        }
-        return {k: v for k, v in shown.items() if v is not None}
+    @property
+    def running(self) -> bool:
+        """All its containers were started, and it is not being stopped."""
+        return self.last_status == "RUNNING"
 
+    @property
+    def created_at(self) -> datetime:
+        """When it was wanted."""
+        return self.times["createdAt"]
 
-@dataclass
-class Deployment:
-    """One deployment of a service: a revision on its way, or arrived."""
+    @property
+    def started_at(self) -> datetime | None:
+        """When it became RUNNING."""
+        return self.times.get("startedAt")
 
-    revision_arn: str
-    state: str = "IN_PROGRESS"
-    reason: str = ""
-    failed_tasks: int = 0
-    in_a_row: int = 0
-    rolls_back: bool = False
-    deployment_id: str = field(default_factory=lambda: f"ecs-svc/{uuid.uuid4().int % 10**19:019d}")
-    created_at: datetime = field(default_factory=utcnow)
-    updated_at: datetime = field(default_factory=utcnow)
-    not_before: float = 0.0
+    @property
+    def stopped_at(self) -> datetime | None:
+        """When it became STOPPED."""
+        return self.times.get("stoppedAt")
 
-    def move(self, state: str, reason: str) -> None:
-        """Enter a rollout state."""
-        self.state, self.reason, self.updated_at = state, reason, utcnow()
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code that explains its end: a bad one of an essential container, else the first one's."""
+        codes = [c.exit_code for c in self.containers if c.spec.essential and c.exit_code is not None]
+        return next((code for code in codes if code), codes[0] if codes else None)
 
-    def describe(self, status: str, desired: int, running: int, pending: int) -> dict[str, Any]:
-        """The deployment as DescribeServices shows it."""
-        return {
-            "id": self.deployment_id,
-            "status": status,
-            "taskDefinition": self.revision_arn,
-            "desiredCount": desired,
-            "runningCount": running,
-            "pendingCount": pending,
-            "failedTasks": self.failed_tasks,
-            "createdAt": self.created_at,
-            "updatedAt": self.updated_at,
-            "launchType": "FARGATE",
-            "platformFamily": "Linux",
-            "rolloutState": self.state,
-            "rolloutStateReason": self.reason or f"ECS deployment {self.deployment_id} in progress.",
-        }
+    @property
+    def has_health_check(self) -> bool:
+        """Whether an essential container says how it is asked."""
+        return any(c.spec.essential and c.spec.health_check for c in self.containers)
 
+    @property
+    def health(self) -> str:
+        """UNKNOWN, HEALTHY or UNHEALTHY."""
+        return task_health((c.spec.essential, bool(c.spec.health_check), c.health) for c in self.containers)
 
-def container_spec(definition: Any) -> ContainerSpec:
-    """Read moto's task definition: its first essential container and the task's limits."""
-    containers = definition.container_definitions
-    chosen = next((c for c in containers if c.get("essential", True)), containers[0])
-    options = (chosen.get("logConfiguration") or {}).get("options") or {}
-    megabytes = int(chosen.get("memory") or definition.memory or 512)
-    units = int(definition.cpu or chosen.get("cpu") or 256)
-    ports = chosen.get("portMappings") or [{}]
-    return ContainerSpec(
-        name=chosen["name"],
-        image=chosen["image"],
-        command=tuple(chosen.get("command") or ()),
-        entrypoint=tuple(chosen.get("entryPoint") or ()),
-        environment=tuple((e["name"], e["value"]) for e in chosen.get("environment") or ()),
-        user=str(chosen.get("user") or ""),
-        port=int(ports[0].get("containerPort") or 0),
-        memory=megabytes * 1024 * 1024,
-        cores=units / 1024,
-        read_only=bool(chosen.get("readonlyRootFilesystem")),
-        stop_timeout=int(chosen.get("stopTimeout") or 30),
-        log_group=options.get("awslogs-group", ""),
-        log_prefix=options.get("awslogs-stream-prefix", ""),
-    )
+    @property
+    def protected(self) -> bool:
+        """Whether scaling in and deployments must leave it alone (UpdateTaskProtection)."""
+        return self.protected_until is not None and utcnow() < self.protected_until
+
+    def named(self, names: Iterable[str]) -> list[Container]:
+        """Its containers of these names."""
+        wanted = set(names)
+        return [c for c in self.containers if c.spec.name in wanted]
+
+    def mark(self, name: str) -> None:
+        """Note the time of something, unless it is known already."""
+        self.times.setdefault(name, utcnow())
+
+    def explain(self, code: str, reason: str) -> None:
+        """Why it ends. The first reason stays: a task we stop and that then exits was stopped by us."""
+        self.desired_status = "STOPPED"
+        self.mark("stoppingAt")
+        if not self.stop_code:
+            self.stop_code, self.stopped_reason = code, reason

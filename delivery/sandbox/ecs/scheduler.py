@@ -1,4 +1,4 @@
-"""The ECS scheduler: looks at the services moto keeps, decides (`plan`), acts with Docker.
+"""The ECS scheduler: looks at the services moto keeps, decides (`plan`), lets the runner act.
 
 moto's service objects hold what is wanted; what is shown as running was counted from containers.
 """
@@ -6,202 +6,215 @@ moto's service objects hold what is wanted; what is shown as running was counted
 from __future__ import annotations
 
 import logging
-import time
-import uuid
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.sandbox.ecs.containers import CannotStart, Containers
-from delivery.sandbox.ecs.deployments import ServiceRuntime
-from delivery.sandbox.ecs.model import STOPPED_VISIBLE, Stage, Task, container_spec, utcnow
-from delivery.sandbox.ecs.plan import ServiceView, TaskView, next_moves
+from moto.core.exceptions import ServiceException
+from werkzeug.exceptions import HTTPException
+
+from delivery.sandbox.clock import CLOCK
+from delivery.sandbox.ecs.model import Stage, Task
+from delivery.sandbox.ecs.notices import Bus
+from delivery.sandbox.ecs.plan import TaskView, next_moves
+from delivery.sandbox.ecs.runner import TaskRunner
+from delivery.sandbox.ecs.service import AlarmStates, ServiceRuntime
 from delivery.sandbox.elb.targets import Targets
-from delivery.sandbox.logs import LogShipper
 from delivery.sandbox.server import STATE
 
 log = logging.getLogger(__name__)
 
-#: Seconds a task that nobody can ask must run before it counts; one that crashes at once never served.
+#: Real seconds a task that nobody can ask must run before it counts; one that crashes at once never served.
+#: ECS waits 40 (of its own, which are these 2 when the clock runs twenty times as fast).
 KEEPS_RUNNING = 2.0
+#: AWS seconds a deleted service can still be described.
+INACTIVE_VISIBLE = 3600.0
+BY_SCHEDULER = "ServiceSchedulerInitiated"
 
 
 @dataclass
 class Scheduler:
-    """Runs the services and one-off tasks of one account and region."""
+    """Holds the services of one account and region to what is wanted of them."""
 
     backend: Callable[[], Any]
-    containers: Containers
+    runner: TaskRunner
     targets: Targets
-    logs: LogShipper
-    tasks: dict[str, Task] = field(default_factory=dict)
+    bus: Bus
+    alarms: AlarmStates
     services: dict[str, ServiceRuntime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._jobs = ThreadPoolExecutor(max_workers=16, thread_name_prefix="ecs")
+        self.runner.failed = self._failed
 
     def tick(self) -> None:
         """One look at everything, and the moves that follow."""
-        seen = self.containers.seen()
+        if not self.runner.look():
+            return
         with STATE:
-            for task in self.tasks.values():
-                present = seen.get(task.container_id)
-                if task.container_id and task.alive and (present is None or not present.running):
-                    self._jobs.submit(self._ended, task)
-                    task.stage = Stage.STOPPING
-                self._judge(task)
             for key, service in list(self.backend().services.items()):
-                self._tick_service(key, service)
-            self._forget()
+                try:
+                    self._look_at(key, service)
+                except Exception:
+                    log.exception("the service %s failed, the others go on", key)
+
+    def _look_at(self, key: str, service: Any) -> None:
+        if service.status == "INACTIVE":
+            self._forget(key, service)
+        else:
+            self._tick_service(self.runtime(key, service), self.of_service(key))
 
     def of_service(self, service: str) -> list[Task]:
         """The living tasks of a service (`cluster:name`)."""
-        return [t for t in self.tasks.values() if t.alive and f"{t.cluster}:{t.service}" == service]
+        return [t for t in self.runner.tasks.values() if t.alive and f"{t.cluster}:{t.service}" == service]
 
-    def changed(self, key: str) -> None:
-        """Show an UpdateService at once; called with moto's lock held."""
-        service = self.backend().services.get(key)
-        if service is not None:
-            self._runtime(key, service).show(self.of_service(key))
-
-    def _runtime(self, key: str, service: Any) -> ServiceRuntime:
-        runtime = self.services.get(key)
-        if runtime is None or runtime.service is not service:
-            runtime = self.services[key] = ServiceRuntime(service)
+    def changed(self, service: Any, forced: bool = False) -> None:
+        """Show what was asked of a service at once; called with moto's lock held."""
+        key = f"{service.cluster_name}:{service.name}"
+        runtime = self.runtime(key, service)
+        runtime.forced = forced
         runtime.notice()
-        return runtime
-
-    def _tick_service(self, key: str, service: Any) -> None:
-        runtime, tasks = self._runtime(key, service), self.of_service(key)
-        minimum, maximum = runtime.percentages
-        view = ServiceView(
-            revision=runtime.primary.deployment_id,
-            desired=service.desired_count if service.status == "ACTIVE" else 0,
-            minimum_percent=minimum,
-            maximum_percent=maximum,
-            startable=runtime.startable,
-        )
-        moves = next_moves(view, [_view(t, runtime) for t in tasks])
-        for _ in range(moves.start):
-            self._launch(runtime)
-        for task in tasks:
-            if task.task_id in moves.stop:
-                self.stop(task, *_why(task, runtime))
-        if moves.settled:
-            runtime.settle()
         runtime.show(self.of_service(key))
 
-    def _launch(self, runtime: ServiceRuntime) -> None:
-        service = runtime.service
-        definition = self.backend().describe_task_definition(runtime.primary.revision_arn)
-        task = self.new_task(service.cluster_name, service.cluster_arn, definition)
-        task.service, task.deployment = service.name, runtime.primary.deployment_id
-        self._jobs.submit(self._start, task, runtime)
+    def runtime(self, key: str, service: Any) -> ServiceRuntime:
+        """What happens to one of moto's services (`cluster:name`)."""
+        runtime = self.services.get(key)
+        if runtime is None or runtime.service is not service:
+            runtime = self.services[key] = ServiceRuntime(service, self.bus, self.alarms)
+        return runtime
 
-    def new_task(self, cluster: str, cluster_arn: str, definition: Any) -> Task:
-        """Write a task down before its container is started."""
-        arn = f"{cluster_arn.replace(':cluster/', ':task/')}/{uuid.uuid4().hex}"
-        task = Task(cluster, cluster_arn, arn, definition.arn, container_spec(definition))
-        self.tasks[arn] = task
+    def _tick_service(self, runtime: ServiceRuntime, tasks: list[Task]) -> None:
+        runtime.notice()
+        for task in tasks:
+            self._observe(runtime, task)
+        runtime.look_at_alarms()
+        moves = next_moves(runtime.view(), [self._view(t, runtime) for t in tasks])
+        started = self._launch(runtime, moves.start)
+        runtime.notices.tasks("has started", [t.task_id for t in started])
+        self._stop(runtime, [t for t in tasks if t.task_id in moves.stop])
+        runtime.settle(moves)
+        runtime.show([*tasks, *started])
+        runtime.retire(tasks)
+
+    def _forget(self, key: str, service: Any) -> None:
+        if CLOCK.monotonic() - getattr(service, "inactive_since", 0.0) > INACTIVE_VISIBLE:
+            del self.backend().services[key]
+            self.services.pop(key, None)
+
+    # --- looking --------------------------------------------------------------------
+
+    def _observe(self, runtime: ServiceRuntime, task: Task) -> None:
+        """A task serves when its target groups and its containers' checks call it healthy; without either,
+        when it keeps running."""
+        if not task.running or task.stage is not Stage.STARTING:
+            return
+        groups = _groups(runtime, task)
+        if task.arn not in runtime.seen:
+            runtime.seen.add(task.arn)
+            for group in groups:
+                runtime.notices.targets("registered", group, 1)
+        states = self.targets.states_of(task.container_id)
+        if len(states) < len(groups) or any(state != "healthy" for state in states):
+            return
+        if task.has_health_check and task.health != "HEALTHY":
+            return
+        if groups or task.has_health_check or CLOCK.real(_age(task)) >= KEEPS_RUNNING:
+            task.stage = Stage.SERVING
+            runtime.healthy(task)
+
+    def _complaint(self, runtime: ServiceRuntime, task: Task) -> str:
+        """Which health check a task fails, in ECS's words, once its grace period is over."""
+        grace = float(getattr(runtime.service, "health_check_grace_period_seconds", None) or 0)
+        if not task.running or task.stage is Stage.STOPPING or _age(task) < grace:
+            return ""
+        if task.health == "UNHEALTHY":
+            return "failed container health checks"
+        if "unhealthy" in self.targets.states_of(task.container_id):
+            groups = " ".join(f"(target-group {g})" for g in _groups(runtime, task))
+            return f"failed ELB health checks in {groups}"
+        return ""
+
+    def _view(self, task: Task, runtime: ServiceRuntime) -> TaskView:
+        unhealthy = bool(self._complaint(runtime, task))
+        return TaskView(task.task_id, task.deployment, task.stage, unhealthy, task.protected)
+
+    # --- acting ---------------------------------------------------------------------
+
+    def _launch(self, runtime: ServiceRuntime, count: int) -> list[Task]:
+        """Start so many tasks of the primary deployment; fewer when they cannot even be wanted."""
+        started: list[Task] = []
+        try:
+            for _ in range(count):
+                started.append(self._start(runtime))
+        except (ServiceException, HTTPException) as error:
+            runtime.not_placed(str(getattr(error, "message", error)).rstrip("."))
+        return started
+
+    def _start(self, runtime: ServiceRuntime) -> Task:
+        service, revision = runtime.service, runtime.primary.revision
+        definition = self.backend().describe_task_definition(revision.task_definition)
+        network = (revision.settings["networkConfiguration"] or {}).get("awsvpcConfiguration") or {}
+        strategy = revision.settings["capacityProviderStrategy"] or ()
+        task = self.runner.new(
+            service.cluster_name, service.cluster_arn, definition, service=service.name,
+            deployment=runtime.primary.deployment_id, subnets=network.get("subnets") or (),
+            tags=_tags(service, definition),
+            execute_command=bool(_setting(service, "enable_execute_command")),
+            capacity_provider=strategy[0]["capacityProvider"] if strategy else "",
+        )  # fmt: skip
+        self.runner.start(task, revision.load_balancers)
         return task
 
-    def run(self, task: Task) -> None:
-        """Start a one-off task."""
-        self._jobs.submit(self._start, task, None)
-
-    def _start(self, task: Task, runtime: ServiceRuntime | None) -> None:
-        try:
-            container_id, address = self.containers.start(task.arn, task.container)
-        except CannotStart as error:
-            with STATE:
-                task.stopped("TaskFailedToStart", str(error))
-                if runtime is not None:
-                    runtime.failed(task, f"was unable to place a task. Reason: {error}.")
-            return
-        except Exception:
-            log.exception("starting %s", task.arn)
-            with STATE:
-                task.stopped("TaskFailedToStart", "the sandbox could not start it, see its log")
-            return
-        # Before the task has its container: from then on it may be found dead, and its log is closed.
-        self.logs.follow(self.containers, task, container_id)
-        with STATE:
-            task.container_id, task.address = container_id, address
-            task.last_status, task.started_at = "RUNNING", utcnow()
-            for group in runtime.target_groups if runtime else ():
-                self.targets.register(group, address, task.container.port, container_id)
-
-    def _judge(self, task: Task) -> None:
-        """A task serves when all its target groups call it healthy; without any, when it keeps running."""
-        if task.stage is Stage.STARTING and task.started_at is not None and task.alive:
-            states = self.targets.states_of(task.container_id)
-            kept = (utcnow() - task.started_at).total_seconds() >= KEEPS_RUNNING
-            if all(state == "healthy" for state in states) and (states or kept):
-                task.stage = Stage.SERVING
-
-    def stop(self, task: Task, code: str, reason: str) -> None:
-        """Take it out of the load balancer, let it finish, stop it."""
-        if task.stage is Stage.STOPPING:
-            return
-        task.stage, task.desired_status = Stage.STOPPING, "STOPPED"
-        task.stop_code, task.stopped_reason = code, reason
-        self._jobs.submit(self._stop, task)
-
-    def _stop(self, task: Task) -> None:
-        while task.last_status == "PROVISIONING":  # its container is just being created
-            time.sleep(0.1)
-        with STATE:
-            groups = self.targets.deregister(task.container_id)
+    def _stop(self, runtime: ServiceRuntime, tasks: list[Task]) -> None:
+        groups: Counter[str] = Counter()
+        for task in tasks:
+            complaint = self._complaint(runtime, task)
+            if complaint:
+                runtime.notices.say(f"(task {task.task_id}) {complaint}.")
+            groups.update(_groups(runtime, task) if task.running else ())
+            by = f"Scaling activity initiated by (deployment {runtime.primary.deployment_id})"
+            self.runner.stop(task, BY_SCHEDULER, f"Task {complaint}" if complaint else by)
+            if complaint:
+                runtime.failed(task)
+        for group, count in groups.items():
+            runtime.notices.targets("deregistered", group, count)
         if groups:
-            self.targets.wait_drained(task.container_id)
-        self.containers.stop(task.container_id, task.container.stop_timeout)
-        self._ended(task)
+            runtime.notices.say(f"has begun draining connections on {max(groups.values())} tasks.")
+        runtime.notices.tasks("has stopped", [t.task_id for t in tasks])
 
-    def _ended(self, task: Task) -> None:
-        """Its container ended, by itself or by us: note how, count it if it was its own doing."""
-        ending = self.containers.ending(task.container_id)
-        self.logs.finish(task)  # as the awslogs driver does, which closes its stream with the container
-        reason = "OutOfMemoryError: Container killed due to memory usage" if ending.out_of_memory else ""
-        with STATE:
-            own_doing = not task.stop_code
-            task.stopped(
-                "EssentialContainerExited", "Essential container in task exited", ending.exit_code, reason
-            )
-            self.targets.deregister(task.container_id)
-            self.targets.forget(task.container_id)
-            runtime = self.services.get(f"{task.cluster}:{task.service}")
-            if own_doing and runtime is not None:
-                code = "" if ending.exit_code is None else f" with exit code {ending.exit_code}"
-                runtime.failed(task, f"has stopped 1 running tasks: its container exited{code}.")
-        self.containers.remove(task.container_id)
-
-    def _forget(self) -> None:
-        now = utcnow()
-        old = [
-            t.arn
-            for t in self.tasks.values()
-            if t.stopped_at and (now - t.stopped_at).total_seconds() > STOPPED_VISIBLE
-        ]
-        for arn in old:
-            del self.tasks[arn]
-
-    def living(self) -> Iterable[Task]:
-        """Tasks with a running container."""
-        return [t for t in self.tasks.values() if t.alive and t.container_id]
+    def _failed(self, task: Task) -> None:
+        """A task died by its own doing. It counts as a failure unless it had been healthy before."""
+        runtime = self.services.get(f"{task.cluster}:{task.service}")
+        if runtime is None:
+            return
+        if task.stop_code == "TaskFailedToStart":
+            runtime.notices.say(f"was unable to place a task. Reason: {task.stopped_reason}.")
+        else:
+            runtime.notices.tasks("has stopped", [task.task_id])
+        if task.arn not in runtime.served:
+            runtime.failed(task)
+        runtime.served.discard(task.arn)
+        runtime.seen.discard(task.arn)
 
 
-def _view(task: Task, runtime: ServiceRuntime) -> TaskView:
-    return TaskView(task.task_id, task.deployment, task.stage, runtime.sick(task))
+def _groups(runtime: ServiceRuntime, task: Task) -> list[str]:
+    deployment = runtime.deployment_of(task)
+    return deployment.revision.target_groups if deployment else []
 
 
-def _why(task: Task, runtime: ServiceRuntime) -> tuple[str, str]:
-    """Code and reason of stopping a task."""
-    if runtime.sick(task):
-        reason = f"Task failed ELB health checks in (target-group {', '.join(runtime.target_groups)})"
-        runtime.failed(task, f"(task {task.task_id}) failed ELB health checks.")
-        return "ServiceSchedulerInitiated", reason
-    return (
-        "ServiceSchedulerInitiated",
-        f"Scaling activity initiated by (deployment {runtime.primary.deployment_id})",
-    )
+def _age(task: Task) -> float:
+    """AWS seconds since it became RUNNING."""
+    return (CLOCK.utcnow() - task.started_at).total_seconds() if task.started_at else 0.0
+
+
+def _setting(service: Any, attribute: str) -> Any:
+    return getattr(service, attribute, None)
+
+
+def _tags(service: Any, definition: Any) -> list[dict[str, str]]:
+    """What a task is tagged with: ECS's own two, and those of the service or of the task definition."""
+    own = {"aws:ecs:clusterName": service.cluster_name, "aws:ecs:serviceName": service.name}
+    tags = own if _setting(service, "enable_ecs_managed_tags") else {}
+    source = {"SERVICE": service, "TASK_DEFINITION": definition}.get(service.propagate_tags)
+    tags |= {t["key"]: t.get("value", "") for t in (source.tags or () if source else ())}
+    return [{"key": k, "value": v} for k, v in tags.items()]

@@ -1,131 +1,152 @@
-"""CloudWatch: ELB and ECS metrics come from what was measured; alarm history exists."""
+"""CloudWatch's metrics: one store for what was measured and for what clients put. Dashboards."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
+from moto.cloudwatch.models import Dashboard
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 
-from delivery.sandbox.cloudwatch.store import MetricStore, key_of
+from delivery.sandbox.clock import CLOCK
+from delivery.sandbox.cloudwatch.dashboards import problems_of
+from delivery.sandbox.cloudwatch.queries import key_from, metric_data, metric_statistics, require, seconds
+from delivery.sandbox.cloudwatch.statistics import Bucket
+from delivery.sandbox.cloudwatch.store import Key, MetricStore
+from delivery.sandbox.cloudwatch.validation import check_datum
 
-
-class ValidationError(ServiceException):
-    """CloudWatch's own error for a query it cannot answer."""
-
-    code = "ValidationError"
-
-
-def measure_from(store: MetricStore) -> None:
-    """GetMetricData and GetMetricStatistics answer AWS/ApplicationELB and AWS/ECS from `store`."""
-    _metric_data(store)
-    _metric_statistics(store)
+#: ListMetrics tells so many metrics a page, and those with data in the last two weeks.
+PAGE, LISTED = 500, 14 * 86_400
+#: RecentlyActive has this one value: the last three hours.
+RECENT = 3 * 3600
 
 
-def _metric_data(store: MetricStore) -> None:
-    """moto fails with 500 on percentiles and returns nothing for metric math; the latter is refused here,
-    for an empty answer would be believed."""
-    ask_moto = CloudWatchResponse.get_metric_data
+class InvalidNextToken(ServiceException):
+    """A token nobody gave out."""
+
+    code = "InvalidNextToken"
+    message = "The next token specified is invalid."
+
+
+def one_store(store: MetricStore) -> None:
+    """GetMetricData, GetMetricStatistics, PutMetricData and ListMetrics all ask `store`."""
+    answer_metric_data(store)
+    answer_metric_statistics(store)
+    keep_put_data(store)
+    list_known_metrics(store)
+
+
+def answer_metric_data(store: MetricStore) -> None:
+    """moto fails with 500 on percentiles, ignores periods and answers nothing for metric math."""
 
     def get_metric_data(self: CloudWatchResponse) -> ActionResult:
-        params = self._get_params()
-        queries = params.get("MetricDataQueries", [])
-        if any("Expression" in q for q in queries):
-            raise ValidationError("The sandbox does not evaluate metric expressions.")
-        ours = [
-            q for q in queries if store.knows(q.get("MetricStat", {}).get("Metric", {}).get("Namespace", ""))
-        ]
-        if not ours:
-            return ask_moto(self)
-        if len(ours) != len(queries):
-            raise ValidationError("The sandbox does not mix its own and other namespaces in one call.")
-        start, end = _seconds(params["StartTime"]), _seconds(params["EndTime"])
-        newest_first = (params.get("ScanBy") or "TimestampDescending") == "TimestampDescending"
-        results = [_result(store, q, start, end, newest_first) for q in ours]
-        return ActionResult({"MetricDataResults": results})
+        return ActionResult(metric_data(store, self._get_params()))
 
     CloudWatchResponse.get_metric_data = get_metric_data  # type: ignore[method-assign]
 
 
-def _metric_statistics(store: MetricStore) -> None:
-    ask_moto = CloudWatchResponse.get_metric_statistics
+def answer_metric_statistics(store: MetricStore) -> None:
+    """moto knows no ExtendedStatistics, no limit of 1440 datapoints, and mixes up dimensions."""
 
     def get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
-        namespace = self._get_param("Namespace")
-        if not store.knows(namespace):
-            return ask_moto(self)
-        metric, period = self._get_param("MetricName"), self._get_int_param("Period")
-        dimensions = {d["Name"]: d["Value"] for d in self._get_param("Dimensions", [])}
-        span = _seconds(self._get_param("StartTime")), _seconds(self._get_param("EndTime"))
-        points: dict[int, dict[str, Any]] = {}
-        for statistic in self._get_param("Statistics", []):
-            for at, value in store.query(key_of(namespace, metric, dimensions), statistic, period, *span):
-                points.setdefault(at, {"Timestamp": datetime.fromtimestamp(at, UTC)})[statistic] = value
-        return ActionResult({"Label": metric, "Datapoints": list(points.values())})
+        return ActionResult(metric_statistics(store, self._get_params()))
 
     CloudWatchResponse.get_metric_statistics = get_metric_statistics  # type: ignore[method-assign]
 
 
-def alarm_history() -> None:
-    """DescribeAlarmHistory is a 500 in moto, though it keeps the states."""
+def keep_put_data(store: MetricStore) -> None:
+    """moto keeps what is put where only its own answers see it, and lets clients claim AWS's own metrics."""
 
-    def describe_alarm_history(self: CloudWatchResponse) -> ActionResult:
-        wanted = self._get_param("AlarmName")
-        items = []
-        for alarm in self.cloudwatch_backend.alarms.values():
-            if wanted in (None, alarm.name):
-                items += [_history_item(alarm, *entry) for entry in _changes(alarm)]
-        items.sort(key=lambda item: item["Timestamp"], reverse=True)
-        return ActionResult({"AlarmHistoryItems": items})
+    def put_metric_data(self: CloudWatchResponse) -> ActionResult:
+        params, now = self._get_params(), CLOCK.now()
+        require(params, "Namespace", "MetricData")
+        namespace, data = params["Namespace"], params.get("MetricData") or []
+        for number, datum in enumerate(data, 1):
+            check_datum(namespace, datum, number, now)
+        for datum in data:
+            at = seconds(datum["Timestamp"]) if datum.get("Timestamp") is not None else now
+            resolution = int(datum.get("StorageResolution") or 60)
+            key = key_from({**datum, "Namespace": namespace})
+            store.put(key, at, _bucket(datum), datum.get("Unit") or "None", resolution)
+        return EmptyResult()
 
-    CloudWatchResponse.describe_alarm_history = describe_alarm_history  # type: ignore[attr-defined]
-
-
-def _changes(alarm: Any) -> list[tuple[str, str, str, datetime]]:
-    """`(from, to, reason, when)`; moto keeps each state that was left, the newest is on the alarm."""
-    states = [(e[3], e[1], e[4]) for e in alarm.history]
-    states.append((alarm.state_value, alarm.state_reason, alarm.state_updated_timestamp))
-    return [(old[0], new[0], new[1], new[2]) for old, new in pairwise(states)]
+    CloudWatchResponse.put_metric_data = put_metric_data  # type: ignore[method-assign]
 
 
-def _history_item(alarm: Any, before: str, after: str, reason: str, at: datetime) -> dict[str, Any]:
-    return {
-        "AlarmName": alarm.name,
-        "AlarmType": "MetricAlarm",
-        "Timestamp": at,
-        "HistoryItemType": "StateUpdate",
-        "HistorySummary": f"Alarm updated from {before} to {after}",
-        "HistoryData": reason,
-    }
+def _bucket(datum: dict[str, Any]) -> Bucket:
+    bucket = Bucket()
+    several = datum.get("StatisticValues")
+    if several:
+        bucket.add_set(
+            float(several["SampleCount"]), float(several["Sum"]), float(several["Minimum"]),
+            float(several["Maximum"]),
+        )  # fmt: skip
+        return bucket
+    values = datum.get("Values") or [datum["Value"]]
+    counts = datum.get("Counts") or [1] * len(values)
+    for value, count in zip(values, counts, strict=True):
+        bucket.add(float(value), float(count))
+    return bucket
 
 
-def _result(
-    store: MetricStore, query: dict[str, Any], start: float, end: float, newest_first: bool
-) -> dict[str, Any]:
-    stat = query["MetricStat"]
-    metric = stat["Metric"]
-    dimensions = {d["Name"]: d["Value"] for d in metric.get("Dimensions", [])}
-    key = key_of(metric["Namespace"], metric["MetricName"], dimensions)
-    points = store.query(key, stat["Stat"], int(stat["Period"]), start, end)
-    if newest_first:
-        points.reverse()
-    return {
-        "Id": query["Id"],
-        "Label": query.get("Label") or metric["MetricName"],
-        "StatusCode": "Complete",
-        "Timestamps": [datetime.fromtimestamp(at, UTC) for at, _ in points],
-        "Values": [value for _, value in points],
-    }
+def list_known_metrics(store: MetricStore) -> None:
+    """moto lists metrics its own services claim, which nobody measured, and not those of the store."""
+
+    def list_metrics(self: CloudWatchResponse) -> ActionResult:
+        params, now = self._get_params(), CLOCK.now()
+        span = RECENT if params.get("RecentlyActive") == "PT3H" else LISTED
+        known = sorted(key for key, last in store.metrics() if last > now - span and _asked(key, params))
+        token = params.get("NextToken")
+        if token is not None and not str(token).isdigit():
+            raise InvalidNextToken
+        start = int(token or 0)
+        shown: dict[str, Any] = {"Metrics": [_listed(key) for key in known[start : start + PAGE]]}
+        if start + PAGE < len(known):
+            shown["NextToken"] = str(start + PAGE)
+        return ActionResult(shown)
+
+    CloudWatchResponse.list_metrics = list_metrics  # type: ignore[method-assign]
 
 
-def _seconds(moment: Any) -> float:
-    """moto hands naive UTC datetimes, or text."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    if isinstance(moment, int | float):
-        return float(moment)
-    aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.timestamp()
+def _asked(key: Key, params: dict[str, Any]) -> bool:
+    namespace, metric, dimensions = key
+    if params.get("Namespace") not in (None, namespace) or params.get("MetricName") not in (None, metric):
+        return False
+    held = dict(dimensions)
+    return all(
+        d["Name"] in held and d.get("Value") in (None, held[d["Name"]])
+        for d in params.get("Dimensions") or ()
+    )
+
+
+def _listed(key: Key) -> dict[str, Any]:
+    namespace, metric, dimensions = key
+    named = [{"Name": n, "Value": v} for n, v in dimensions]
+    return {"Namespace": namespace, "MetricName": metric, "Dimensions": named}
+
+
+class DashboardInvalidInputError(ServiceException):
+    """A body that is no dashboard; `dashboardValidationMessages` say where."""
+
+    code = "InvalidParameterInput"
+
+    def __init__(self, messages: list[dict[str, str]]) -> None:
+        super().__init__("The field DashboardBody must be a valid JSON object")
+        self.dashboardValidationMessages = self.dashboard_validation_messages = messages
+
+
+def checked_dashboards() -> None:
+    """moto accepts any JSON as a dashboard's body, and stamps it with the machine's local time."""
+    store = CloudWatchResponse.put_dashboard
+
+    def put_dashboard(self: CloudWatchResponse) -> ActionResult:
+        messages = problems_of(self._get_param("DashboardBody") or "")
+        if messages:
+            raise DashboardInvalidInputError(messages)
+        answer = store(self)
+        dashboard: Dashboard = self.cloudwatch_backend.dashboards[self._get_param("DashboardName")]
+        dashboard.last_modified = CLOCK.utcnow()
+        return answer
+
+    CloudWatchResponse.put_dashboard = put_dashboard  # type: ignore[method-assign]
