@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from delivery.core.analysis import ProbeResult, Rule, Series
+from delivery.core.analysis import ProbeResult, Series
 from delivery.core.attestation import Signature
 from delivery.core.build import BuiltImage, GateResult, PushedImage, ScanReport, SourceSnapshot
 from delivery.core.infra import DeployContract, PlanSummary
 from delivery.core.ledger import LedgerRecord
 from delivery.core.release import Commit, Image, Slot
+from delivery.core.sample import Reading
 from delivery.core.service import GateSpec, ImageSpec, RepositorySpec, TerraformSpec
 from delivery.core.target import Action, TargetState
 
@@ -141,18 +142,18 @@ class Planner(Protocol):
 class Target(Protocol):
     """One service in one environment, seen and changed through two verbs."""
 
-    def observe(self) -> TargetState:
-        """One look at both slots, measured now."""
+    def observe(self, task: str = "") -> TargetState:
+        """One look at both slots, measured now; and at the one-off task of that token, if one is named."""
 
     def apply(self, action: Action) -> None:
         """Do one action; doing it twice has the effect of once. RefusedError when a guard says no."""
 
 
 class Metrics(Protocol):
-    """Measurements of a slot."""
+    """Measurements of the slots."""
 
-    def read(self, rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime) -> Mapping[str, Series]:
-        """One series per rule name, over complete periods between the two moments.
+    def read(self, readings: Sequence[Reading]) -> tuple[Series, ...]:
+        """One series per reading, in their order, of both slots if need be, in one request.
 
         A provider failure comes back in `Series.error`, never as an empty series.
         """

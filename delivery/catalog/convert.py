@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from delivery.catalog.models.base import seconds
 from delivery.catalog.models.environment import (
+    BeforeModel,
     CanaryStepModel,
     EnvironmentModel,
     LimitsModel,
@@ -15,11 +16,12 @@ from delivery.catalog.models.environment import (
     ProbeModel,
     StrategyModel,
 )
-from delivery.catalog.models.health import METRICS, HealthModel, TriggerModel
+from delivery.catalog.models.health import METRICS, ComparisonModel, HealthModel, TriggerModel, share
 from delivery.catalog.models.quality import GateModel, QualityModel, megabytes
 from delivery.catalog.models.service import ServiceModel
 from delivery.catalog.models.source import TerraformModel
 from delivery.core.analysis import DEFAULT_RULES, Rule
+from delivery.core.comparison import CanaryAnalysis, Comparison, Score
 from delivery.core.rollout import Limits
 from delivery.core.service import (
     DnsSpec,
@@ -32,7 +34,7 @@ from delivery.core.service import (
     ServiceSpec,
     TerraformSpec,
 )
-from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, RunTask, Strategy
 
 
 def to_spec(model: ServiceModel, name: str) -> ServiceSpec:
@@ -97,7 +99,15 @@ def _environment(name: str, model: EnvironmentModel) -> EnvironmentSpec:
         if after
         else None,
         variables=dict(model.variables),
+        compare=_analysis(model.health),
+        before=_before(model.before) if model.before else None,
+        quick=model.quick,
     )
+
+
+def _before(model: BeforeModel) -> RunTask:
+    memory = megabytes(model.memory) if model.memory else None
+    return RunTask(tuple(model.run), cpu=model.cpu, memory=memory, **_given(model, timeout="timeout"))
 
 
 def _strategy(model: StrategyModel) -> Strategy:
@@ -126,7 +136,8 @@ def _pause(model: PauseModel | None) -> Pause | None:
 
 
 def _rules(health: HealthModel | None) -> tuple[Rule, ...]:
-    return tuple(map(_rule, health.rollback_triggers)) if health else DEFAULT_RULES
+    triggers = health.rollback_triggers if health else None
+    return tuple(map(_rule, triggers)) if triggers else DEFAULT_RULES
 
 
 def _rule(trigger: TriggerModel) -> Rule:
@@ -143,6 +154,30 @@ def _rule(trigger: TriggerModel) -> Rule:
         duration=seconds(trigger.for_) if trigger.for_ else max(per, usual.duration),
         no_data=trigger.no_data or usual.no_data,
         dry_run=trigger.dry_run,
+    )
+
+
+def _analysis(health: HealthModel | None) -> CanaryAnalysis | None:
+    if health is None or health.compare is None:
+        return None
+    score = Score(health.score.pass_, health.score.marginal) if health.score else Score()
+    return CanaryAnalysis(tuple(map(_comparison, health.compare)), health.baseline or "stable", score)
+
+
+def _comparison(model: ComparisonModel) -> Comparison:
+    usual = METRICS[model.metric]
+    written = ("least", "direction", "weight", "minimum_samples")
+    given = {name: getattr(model, name) for name in written if getattr(model, name) is not None}
+    if model.tolerance is not None:
+        given["tolerance"] = share(model.tolerance)
+    return Comparison(
+        name=model.name or usual.name,
+        metric=model.metric,
+        statistic=model.statistic or usual.statistic,
+        per=seconds(model.per),
+        critical=model.critical,
+        dry_run=model.dry_run,
+        **given,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from delivery.catalog import canary, strategies
 from delivery.catalog.models.base import REFERENCE, seconds
 from delivery.catalog.models.health import METRICS, RESERVED, trigger_name
 
@@ -53,6 +54,8 @@ def findings(attributes: Any, name: str | None = None) -> Iterator[Finding]:
         triggers = health.get("rollback_triggers")
         if isinstance(triggers, list):
             yield from _triggers(triggers, ("environments", environment, "health", "rollback_triggers"))
+        yield from canary.findings(_mapping(described), ("environments", environment))
+        yield from strategies.findings(_mapping(described), ("environments", environment))
 
 
 def _order(environments: Mapping[str, Any]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,17 @@ from delivery.errors import NotFoundError
 from delivery.ports import World
 from delivery.settings import Settings
 
+if TYPE_CHECKING:
+    from delivery.cli.dagster import Dagster
+
 
 class Installation:
     """One installation; tests give it settings and a world of their own."""
 
-    def __init__(self, settings: Settings | None = None, world: World | None = None) -> None:
-        self._settings, self._world = settings, world
+    def __init__(
+        self, settings: Settings | None = None, world: World | None = None, dagster: Dagster | None = None
+    ) -> None:
+        self._settings, self._world, self._dagster = settings, world, dagster
 
     @cached_property
     def settings(self) -> Settings:
@@ -29,6 +35,13 @@ class Installation:
         from delivery.world import build_world
 
         return self._world or build_world(self.settings)
+
+    @cached_property
+    def dagster(self) -> Dagster:
+        """The running Dagster of this installation (DELIVERY_UI_URL); nobody is asked yet."""
+        from delivery.cli.dagster import Dagster
+
+        return self._dagster or Dagster(self.settings.ui_url)
 
     @cached_property
     def services(self) -> tuple[ServiceSpec, ...]:

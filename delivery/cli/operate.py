@@ -94,7 +94,7 @@ def unquarantine(
     spec, env = installation.environment(service, environment)
     op = operation(installation, spec, by)
     full = _quarantined(op.record(env.name), digest)
-    control.lift_quarantine(op, env.name, full)
+    control.lift_quarantine(op, env.name, full, reason)
     tell(op, env, "unquarantined", f"{full[:19]} allowed again by {by}", reason)
 
 

@@ -1,30 +1,23 @@
-"""A person and a rollout: let a paused one go on, give one up, return to a verified release."""
+"""A person and a rollout: stop it, let it go on, give it up, return to a verified release.
+
+Each is a Dagster run, so that the lineage has it; its log is told here until it ends. `--direct` does the
+same from this process, under the same lock in the ledger, for the hour in which Dagster is down.
+"""
 
 from __future__ import annotations
 
 import click
 
+from delivery.cli.dagster import with_hint
 from delivery.cli.installation import Installation, pass_installation
-from delivery.cli.operate import as_me, because, operation, tell
-from delivery.errors import RefusedError
-from delivery.flows import control
-from delivery.flows.manual_rollback import return_to
+from delivery.cli.operate import as_me, because, operation
+from delivery.core.service import EnvironmentSpec, ServiceSpec
+from delivery.errors import PrerequisiteError, ProviderError, RefusedError
+from delivery.flows.steering import Order, steer
 
-#: The run that holds the lock drives what the ledger says; if there is none, the backstop starts one.
-_NEXT = "its run goes on with it, or the backstop sensor starts one"
+DIRECT = "Start Dagster (`delivery up`), or add `--direct`: it is done from here, under the same lock."
 
-
-@click.command("continue")
-@click.argument("service")
-@click.argument("environment")
-@as_me
-@pass_installation
-def go_on(installation: Installation, service: str, environment: str, by: str) -> None:
-    """Let the paused rollout of SERVICE in ENVIRONMENT go on where it stopped."""
-    spec, env = installation.environment(service, environment)
-    op = operation(installation, spec, by)
-    rollout = control.continue_rollout(op, env.name)
-    tell(op, env, "continued", f"{rollout.release.id} continued by {by}", _NEXT)
+direct = click.option("--direct", is_flag=True, help="From this process, without Dagster.")
 
 
 @click.command()
@@ -32,13 +25,45 @@ def go_on(installation: Installation, service: str, environment: str, by: str) -
 @click.argument("environment")
 @because
 @as_me
+@direct
 @pass_installation
-def abort(installation: Installation, service: str, environment: str, reason: str, by: str) -> None:
+def pause(
+    installation: Installation, service: str, environment: str, reason: str, by: str, direct: bool
+) -> None:
+    """Stop the rollout of SERVICE in ENVIRONMENT where it stands. It is judged meanwhile, and given up if it
+    fails; it goes no further until somebody says `continue` or `abort`."""
+    _carry_out(installation, service, environment, Order("pause", by, reason), direct)
+
+
+@click.command("continue")
+@click.argument("service")
+@click.argument("environment")
+@click.option("--reason", default="looked at", show_default=True, help="Why; it is told to everyone.")
+@as_me
+@direct
+@pass_installation
+def go_on(
+    installation: Installation, service: str, environment: str, reason: str, by: str, direct: bool
+) -> None:
+    """Let the paused rollout of SERVICE in ENVIRONMENT go on where it stopped.
+
+    Its run goes on with it, or the backstop sensor starts one; with --direct this command drives it.
+    """
+    _carry_out(installation, service, environment, Order("continue", by, reason), direct)
+
+
+@click.command()
+@click.argument("service")
+@click.argument("environment")
+@because
+@as_me
+@direct
+@pass_installation
+def abort(
+    installation: Installation, service: str, environment: str, reason: str, by: str, direct: bool
+) -> None:
     """Give up the rollout in flight of SERVICE in ENVIRONMENT: its traffic goes back, it is not judged."""
-    spec, env = installation.environment(service, environment)
-    op = operation(installation, spec, by)
-    rollout = control.abort_rollout(op, env.name, reason)
-    tell(op, env, "aborted", f"{rollout.release.id} given up by {by}", f"{reason}; {_NEXT}")
+    _carry_out(installation, service, environment, Order("abort", by, reason), direct)
 
 
 @click.command()
@@ -47,17 +72,44 @@ def abort(installation: Installation, service: str, environment: str, reason: st
 @click.option("--to", metavar="RELEASE", help="Release or commit; default: the last verified one.")
 @because
 @as_me
+@direct
 @pass_installation
 def rollback(
-    installation: Installation, service: str, environment: str, to: str | None, reason: str, by: str
-) -> None:
+    installation: Installation, service: str, environment: str, to: str | None, reason: str, by: str,
+    direct: bool,
+) -> None:  # fmt: skip
     """Return SERVICE in ENVIRONMENT to a verified release, now. Deployments are held afterwards."""
+    _carry_out(installation, service, environment, Order("rollback", by, reason, to), direct)
+
+
+def _carry_out(
+    installation: Installation, service: str, environment: str, order: Order, direct: bool
+) -> None:
     spec, env = installation.environment(service, environment)
-    op = operation(installation, spec, by)
-    ended = return_to(op, env.name, to, reason)
-    if ended.refused:
-        raise RefusedError(
-            f"{service}/{environment} was not rolled back", ended.refused, "Look with `delivery status`."
-        )
-    tell(op, env, "rolled_back", f"{ended.bad} was rolled back to {ended.good} by {by}", reason)
-    op.progress(f"deployments are held; `delivery unhold {service} {environment}` lets them go on")
+    if direct:
+        steer(operation(installation, spec, order.by), env.name, order, drive=True)
+    else:
+        _by_a_run(installation, spec, env, order)
+
+
+def _by_a_run(installation: Installation, spec: ServiceSpec, env: EnvironmentSpec, order: Order) -> None:
+    """Submit the run, tell what it says, and end as it ends."""
+    from delivery.orchestration.steering import steering_config, steering_name, steering_tags
+
+    dagster = installation.dagster
+    tags = steering_tags(spec.name, env.name, order)
+    config = steering_config(spec.name, env.name, order)
+    try:
+        run = dagster.submit(steering_name(spec.name, env.name), config, tags)
+    except PrerequisiteError as error:
+        raise with_hint(error, DIRECT) from None
+    click.echo(f"run {run[:8]}: {dagster.url}/runs/{run}", err=True)
+    try:
+        status, why = dagster.follow(run, lambda line: click.echo(line, err=True))
+    except (PrerequisiteError, ProviderError) as lost:
+        raise ProviderError(
+            f"The run {run[:8]} was lost sight of", lost.why, "It goes on; look with `delivery status`."
+        ) from None
+    if status != "SUCCESS":
+        what = f"`{order.word}` of {spec.name}/{env.name} came to nothing"
+        raise RefusedError(what, why or f"its run is {status.lower()}", f"See {dagster.url}/runs/{run}.")

@@ -8,7 +8,8 @@ from datetime import datetime
 from delivery.core import moves
 from delivery.core.analysis import Verdict
 from delivery.core.rollout import Decision, Rollout, RolloutPhase
-from delivery.core.target import Drain, Launch, ShiftTraffic, SlotState, TargetState
+from delivery.core.strategy import RunTask
+from delivery.core.target import Drain, EndTask, Launch, ShiftTraffic, SlotState, TargetState
 
 
 def condemn(rollout: Rollout, seen: TargetState, verdict: Verdict, now: datetime) -> Decision:
@@ -31,6 +32,9 @@ def abort(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
     A first release has none before it: there the traffic stays. So it does where all steps had passed and
     the old slot was drained already: the rollout then has succeeded, whatever was asked for since.
     """
+    task = _task_first(rollout, seen, now)
+    if task is not None:
+        return task
     candidate, stable = seen.slot(rollout.candidate), seen.slot(rollout.candidate.other)
     if rollout.in_place:
         return _abort_in_place(rollout, seen, now)
@@ -46,6 +50,37 @@ def abort(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
     if candidate.weight > 0:
         return _return_traffic(rollout, seen, candidate, stable, now)
     return _drain(rollout, seen, candidate, stable, now)
+
+
+def _task_first(rollout: Rollout, seen: TargetState, now: datetime) -> Decision | None:
+    """A task before the switch is not left behind: it may end within its time, then it is stopped.
+
+    No traffic has moved yet, so nobody waits for it but the next rollout, whose task must not run beside it.
+    """
+    step, notes, limits = rollout.step, rollout.task, rollout.limits
+    if not isinstance(step, RunTask) or notes is None:
+        return None
+    if seen.task is None:  # ordered a moment ago, one look may be too early
+        early = (
+            notes.seen_at is None and moves.seconds_since(notes.asked_at, now, seen) < limits.shift_timeout
+        )
+        return (
+            moves.wait(rollout, "looking whether the task before the switch was begun", now)
+            if early
+            else None
+        )
+    if seen.task.phase != "running":
+        return None
+    taken = moves.seconds_since(notes.seen_at or notes.asked_at, now, seen)
+    if taken < step.timeout:
+        return moves.wait(
+            rollout, f"the task before the switch may end, {taken:.0f} of {step.timeout:g} s", now
+        )
+    if taken >= step.timeout + limits.launch_timeout and rollout.pending:
+        return moves.pause(
+            rollout, seen, f"could not stop the task before the switch ({rollout.reason})", now
+        )
+    return moves.act(rollout, seen, (EndTask(rollout.token),), "stopping the task before the switch", now)
 
 
 def _drain(

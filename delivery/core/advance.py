@@ -16,8 +16,9 @@ from delivery.core.aborting import abort, condemn
 from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.asking import meddling, wait_for_a_person
 from delivery.core.launching import capacity, failed_launch, noted, runs, share, until_serving
+from delivery.core.preparing import run_before
 from delivery.core.rollout import Decision, Rollout, RolloutPhase
-from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause, SetWeight, UpdateInPlace
+from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause, RunTask, SetWeight, UpdateInPlace
 from delivery.core.target import Drain, ShiftTraffic, TargetState
 
 
@@ -65,6 +66,8 @@ def _proceed(rollout: Rollout, seen: TargetState, verdict: Verdict | None, now: 
     match step:
         case None:
             return _finish(rollout, seen, now)
+        case RunTask():
+            return run_before(rollout, seen, step, now)
         case CheckPreview(seconds=seconds):
             return _check_preview(rollout, seen, verdict, seconds, now)
         case SetWeight(percent=percent):

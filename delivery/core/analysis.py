@@ -11,6 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from delivery.core.comparison import Compared, Score
+from delivery.core.sample import Sample as Sample
+from delivery.core.sample import Series as Series
+
 
 class VerdictPhase(StrEnum):
     """How a judgement ended (Argo Rollouts' words)."""
@@ -63,29 +67,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One datapoint: the start of its period and its value."""
-
-    at: datetime
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What the provider returned for one rule, oldest first, with the query that asked for it.
-
-    `requests` is the number of requests counted over the same span, the witness that tells an error
-    count of zero from a blind spot. `error` is set when the provider could not be asked.
-    """
-
-    rule: str
-    samples: tuple[Sample, ...] = ()
-    requests: float | None = None
-    query: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ProbeResult:
     """One preview request: its status (0 = no answer) and time in seconds."""
 
@@ -101,8 +82,30 @@ class ProbeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a rule was judged on besides its samples, so that it can be judged again.
+
+    `since`: a success needed a sample that reaches past this moment. `witness`: requests per period.
+    """
+
+    rule: Rule
+    start: datetime | None = None
+    now: datetime | None = None
+    since: datetime | None = None
+    requests: float | None = None
+    witness: tuple[Sample, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleResult:
-    """How one rule came out, with the samples that made it so (enough to judge again later)."""
+    """How one rule came out, with the samples that made it so (enough to judge again later).
+
+    part_of   the result that counts in its stead: a compared metric is a part of the score `canary`
+    basis     of a threshold: what it was judged on, with the rule as it was then
+    compared  of a compared metric: both sides' samples, with the comparison as it was then
+    score     of the canary score: its limits as they were then
+    """
 
     rule: str
     phase: VerdictPhase
@@ -111,6 +114,15 @@ class RuleResult:
     limit: str = ""
     query: str = ""
     dry_run: bool = False
+    part_of: str = ""
+    basis: Basis | None = None
+    compared: Compared | None = None
+    score: Score | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Decides the verdict itself."""
+        return not self.dry_run and not self.part_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ class DeployContract:
     hosted_zone_id: str | None = None
     record_name: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    subnets: tuple[str, ...] = ()  # where one-off tasks run; empty in contracts from before they existed
+    security_groups: tuple[str, ...] = ()
 
     @property
     def template(self) -> str:

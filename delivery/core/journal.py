@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from delivery.core.ledger import (
     Hold,
     LedgerRecord,
+    Lifted,
     Lock,
     Outcome,
     Quarantine,
@@ -22,7 +23,10 @@ from delivery.core.release import Release
 from delivery.core.rollout import Rollout
 
 KEEP_RELEASES = 100
+#: Of how many the samples that were compared are kept, for the next release to be compared with.
+KEEP_COMPARED = 10
 KEEP_RESTORATIONS = 50
+KEEP_LIFTED = 20
 
 
 def acquire_lock(record: LedgerRecord, holder: str, now: datetime, ttl: float) -> LedgerRecord | None:
@@ -82,9 +86,14 @@ def impose_quarantine(record: LedgerRecord, entry: Quarantine) -> LedgerRecord:
     return replace(record, quarantine=(*record.quarantine, entry))
 
 
-def lift_quarantine(record: LedgerRecord, digest: str) -> LedgerRecord:
-    """Allow this digest again (a person decided it)."""
-    return replace(record, quarantine=tuple(q for q in record.quarantine if q.digest != digest))
+def lift_quarantine(record: LedgerRecord, digest: str, by: str, reason: str, now: datetime) -> LedgerRecord:
+    """Allow this digest again (a person decided it), and keep who it was, and why."""
+    entry = record.quarantined(digest)
+    if entry is None:
+        return record
+    lifted = (*record.lifted, Lifted(entry, by, reason, now))[-KEEP_LIFTED:]
+    kept = tuple(q for q in record.quarantine if q.digest != digest)
+    return replace(record, quarantine=kept, lifted=lifted)
 
 
 def begin_restoration(record: LedgerRecord, entry: Restoration) -> LedgerRecord:
@@ -137,7 +146,19 @@ def prune(record: LedgerRecord) -> LedgerRecord:
         good = [r for r in old if r.outcome in (Outcome.VERIFIED, Outcome.SUPERSEDED)]
         keeps_one = any(r.outcome in (Outcome.VERIFIED, Outcome.SUPERSEDED) for r in kept)
         releases = kept if keeps_one else (*good[-1:], *kept)
+    old, new = releases[:-KEEP_COMPARED], releases[-KEEP_COMPARED:]
+    live = record.live.id if record.live else None
+    releases = (*(e if e.release.id == live else _slim(e) for e in old), *new)
     return replace(record, releases=releases, restorations=record.restorations[-KEEP_RESTORATIONS:])
+
+
+def _slim(entry: ReleaseRecord) -> ReleaseRecord:
+    """Without compared samples, which are many; they stay in the evidence of the commit (`health.json`)."""
+    verdict = entry.verdict
+    if verdict is None or all(r.compared is None for r in verdict.results):
+        return entry
+    results = tuple(replace(r, compared=None) for r in verdict.results)
+    return replace(entry, verdict=replace(verdict, results=results))
 
 
 def _with_outcome(

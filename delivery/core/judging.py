@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from delivery.core.analysis import (
+    Basis,
     ProbeResult,
     Rule,
     RuleResult,
@@ -42,6 +43,22 @@ def judge_rule(
     since `start`: a provider that has not had time to speak says nothing bad.
     Without the two moments the window counts as old enough.
     """
+    result = _judged(rule, series, start, now)
+    kept = Basis(rule, start, now, None, series.requests, _finite(series.witness), series.error)
+    return replace(result, basis=kept)
+
+
+def judge_again(result: RuleResult, rule: Rule) -> RuleResult:
+    """The same evidence under this rule (the one of then, or today's)."""
+    basis = result.basis
+    if basis is None:
+        return result
+    series = Series(rule.name, result.samples, basis.requests, result.query, basis.error, basis.witness)
+    again = judge_rule(rule, series, basis.start, basis.now)
+    return again if basis.since is None else only_fresh(again, rule, basis.since)
+
+
+def _judged(rule: Rule, series: Series, start: datetime | None, now: datetime | None) -> RuleResult:
     if series.error:
         return _result(rule, series, VerdictPhase.ERROR, f"could not be measured: {series.error}")
     measured = tuple(s for s in series.samples if not math.isnan(s.value))
@@ -65,6 +82,8 @@ def judge_rule(
 
 def only_fresh(result: RuleResult, rule: Rule, since: datetime) -> RuleResult:
     """The result, but no success when no sample reaches past `since`: old samples say nothing of now."""
+    if result.basis is not None:
+        result = replace(result, basis=replace(result.basis, since=since))
     known = result.samples and result.samples[-1].at + timedelta(seconds=rule.per) > since
     if result.phase is not VerdictPhase.SUCCESSFUL or known:
         return result
@@ -144,7 +163,7 @@ def judge(
 
 def verdict_of(results: Sequence[RuleResult], now: datetime) -> Verdict:
     """The verdict that follows from single results."""
-    counted = [r for r in results if not r.dry_run]
+    counted = [r for r in results if r.counts]
     if not counted:
         return Verdict(VerdictPhase.INCONCLUSIVE, "nothing was measured", now, tuple(results))
     phase = min((r.phase for r in counted), key=_WORST_FIRST.index)
@@ -171,8 +190,12 @@ def _silence(
 ) -> tuple[VerdictPhase, str]:
     """What no sample at all means under the rule's policy."""
     if rule.no_data == "zero" and series.requests is not None and series.requests > 0:
+        settled = _settled_requests(rule, series, now)
+        if not settled:
+            waiting = "the requests counted are of the newest period, whose errors may be published later"
+            return VerdictPhase.INCONCLUSIVE, f"no datapoint for {rule.metric} yet: {waiting}"
         breached = rule.breaches(0.0)
-        counted = f"no datapoint while {series.requests:g} requests were counted: zero"
+        counted = f"no datapoint while {settled:g} requests were counted: zero"
         return (VerdictPhase.FAILED if breached else VerdictPhase.SUCCESSFUL), counted
     if rule.no_data == "fail":
         patience = timedelta(seconds=rule.duration) + _published_within(rule)
@@ -180,6 +203,18 @@ def _silence(
             return VerdictPhase.FAILED, f"no datapoint for {rule.metric}, which this rule counts as bad"
         return VerdictPhase.INCONCLUSIVE, f"no datapoint for {rule.metric} yet"
     return VerdictPhase.INCONCLUSIVE, f"no datapoint for {rule.metric}"
+
+
+def _settled_requests(rule: Rule, series: Series, now: datetime | None) -> float:
+    """Requests of periods that ended at least one period ago.
+
+    CloudWatch may publish a period's requests before its errors, so the newest one proves nothing yet.
+    Without the requests per period or the moment of the look, all count.
+    """
+    if not series.witness or now is None:
+        return series.requests or 0.0
+    age = timedelta(seconds=2 * rule.per)
+    return sum(s.value for s in series.witness if s.at + age <= now and math.isfinite(s.value))
 
 
 def _without_gaps(
@@ -225,5 +260,9 @@ def _longest_breach(rule: Rule, points: Sequence[bool | None]) -> int:
 
 def _result(rule: Rule, series: Series, phase: VerdictPhase, reason: str) -> RuleResult:
     """The result with its evidence; a sample that is no number is none, and does not fit into JSON."""
-    kept = tuple(s for s in series.samples if math.isfinite(s.value))
+    kept = _finite(series.samples)
     return RuleResult(rule.name, phase, reason, kept, rule.describe(), series.query, dry_run=rule.dry_run)
+
+
+def _finite(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    return tuple(s for s in samples if math.isfinite(s.value))

@@ -70,6 +70,16 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifted:
+    """A quarantine that a person ended: which, who, why and when."""
+
+    quarantine: Quarantine
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Restoration:
     """A rollback that was begun, and (when `finished_at`) ended.
 
@@ -109,6 +119,7 @@ class LedgerRecord:
     fence: int = 0
     hold: Hold | None = None
     approvals: tuple[tuple[str, str, str], ...] = ()  # (commit, by, ISO time)
+    lifted: tuple[Lifted, ...] = ()  # newest last, pruned to 20
 
     @property
     def in_flight(self) -> Rollout | None:

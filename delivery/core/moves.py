@@ -77,7 +77,7 @@ def line(rollout: Rollout, seen: TargetState, verdict: Verdict | None, message: 
     slot = seen.slot(rollout.candidate)
     parts = [message, f"{slot.weight} %", healthy(slot)]
     if verdict:
-        parts += [f"{r.rule}: {r.reason}" for r in verdict.results if r.rule != "targets"]
+        parts += [f"{r.rule}: {r.reason}" for r in verdict.results if r.rule != "targets" and not r.part_of]
     return " · ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,7 +11,17 @@ from typing import Literal
 
 from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.release import Release, Slot
-from delivery.core.strategy import Analyze, Bake, Pause, SetWeight, Step, Strategy, UpdateInPlace, steps_for
+from delivery.core.strategy import (
+    Analyze,
+    Bake,
+    Pause,
+    RunTask,
+    SetWeight,
+    Step,
+    Strategy,
+    UpdateInPlace,
+    steps_for,
+)
 from delivery.core.target import Action, TargetState
 
 
@@ -57,6 +68,15 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskNotes:
+    """What is known of a rollout's one-off task: first asked for, first seen, and since when seen no more."""
+
+    asked_at: datetime
+    seen_at: datetime | None = None
+    missed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """A release on its way. `kind="restore"` is a way back: never analysed, never rolled back itself.
 
@@ -74,6 +94,8 @@ class Rollout:
     returning     its traffic is being given back: it does not go forward any more, also after a pause
     traffic_at    … and first had production traffic: samples before it are not the release's
     answered      the pause (as an index of `steps`) at which a person said to continue
+    task          its task before the switch, once it was asked for
+    quick         why the quick way was taken, or was asked for and not taken; empty: nobody asked
     """
 
     release: Release
@@ -99,11 +121,22 @@ class Rollout:
     tasks: int = 0
     grown_at: datetime | None = None
     answered: int = -1
+    task: TaskNotes | None = None
+    quick: str = ""
 
     @property
     def step(self) -> Step | None:
         """The present step; None when all are passed."""
         return self.steps[self.index] if self.index < len(self.steps) else None
+
+    @property
+    def token(self) -> str:
+        """The name of its one-off task while that is the present step, the same for whoever drives it; else
+        empty. At most 36 of the characters that ECS takes both for a client token and for `startedBy`."""
+        if not isinstance(self.step, RunTask):
+            return ""
+        begun = hashlib.sha256(self.started_at.isoformat().encode()).hexdigest()[:10]
+        return f"before-{self.release.id}-{begun}"
 
     @property
     def waiting(self) -> bool:
@@ -147,14 +180,19 @@ def begin(
     limits: Limits,
     kind: Literal["deploy", "restore"] = "deploy",
     known: Iterable[Release] = (),
+    before: RunTask | None = None,
+    quick: bool = False,
+    why: str = "",
 ) -> Rollout:
     """Start a rollout from what is seen: the slot without traffic takes the candidate.
 
     A rolling update works in the slot that has the traffic; a restoration never does. `known` are the
     releases of the ledger, one of which may be what serves now. Where nothing answers, no share of the
-    traffic is kept for it.
+    traffic is kept for it. `before` is the task that runs first; `quick` leaves the shares out, and `why`
+    says so (or why not, if it was asked for).
     """
-    steps = steps_for(strategy, first=seen.empty or seen.dark, known_good=kind == "restore")
+    first = seen.empty or seen.dark
+    steps = steps_for(strategy, first=first, known_good=kind == "restore", before=before, quick=quick)
     in_place = any(isinstance(step, UpdateInPlace) for step in steps)
     previous = None if seen.empty else seen.slot(seen.stable).release
     return Rollout(
@@ -167,6 +205,8 @@ def begin(
         previous=previous,
         limits=limits,
         back=next((r for r in known if r.id == previous and r.id != release.id), None),
+        history=(Transition(now, 0, why),) if why else (),
+        quick=why,
     )
 
 

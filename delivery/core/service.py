@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from delivery.core.analysis import DEFAULT_RULES, Rule
+from delivery.core.comparison import CanaryAnalysis
 from delivery.core.rollout import Limits
-from delivery.core.strategy import BlueGreen, Strategy
+from delivery.core.strategy import BlueGreen, RunTask, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,11 @@ class PromotionSpec:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
-    """One environment of a service."""
+    """One environment of a service. `compare`: the canary analysis, if there is one.
+
+    `before`: a task of the release that runs before anything of it gets traffic. `quick`: whether a release
+    that is known to be good may go without the shares in between when somebody asks for it.
+    """
 
     name: str
     terraform: TerraformSpec
@@ -108,6 +114,9 @@ class EnvironmentSpec:
     notify: tuple[str, ...] = ()
     after: PromotionSpec | None = None
     variables: Mapping[str, str] = field(default_factory=dict)  # container environment
+    compare: CanaryAnalysis | None = None
+    before: RunTask | None = None
+    quick: Literal["never", "known_good"] = "known_good"
 
 
 @dataclass(frozen=True, slots=True)

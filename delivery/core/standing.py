@@ -86,6 +86,20 @@ def open_restoration(record: LedgerRecord) -> Restoration | None:
     return next((r for r in reversed(record.restorations) if r.finished_at is None), None)
 
 
+def going_back(record: LedgerRecord) -> bool:
+    """Whether traffic is on its way back, or has to go: a rollback was begun or follows from a failure."""
+    rollout = record.in_flight
+    if open_restoration(record) is not None:
+        return True
+    if rollout is not None:
+        return rollout.kind == "restore" or rollout.phase is RolloutPhase.ABORTING
+    ended = record.rollout
+    releases = [ended.release] if ended is not None and ended.kind == "deploy" else []
+    releases += [record.live] if record.live is not None else []
+    found = ((release, failing(record, release)) for release in releases)
+    return any(bad and settled_since(record, release.id, bad.at) is None for release, bad in found)
+
+
 def newest_failure(record: LedgerRecord, release: Release) -> ReleaseRecord | None:
     """The newest record of the release, if it says that it failed."""
     entry = record.record_of(release.id)

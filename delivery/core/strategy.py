@@ -117,6 +117,22 @@ Strategy = Rolling | BlueGreen | Canary | Linear
 
 
 @dataclass(frozen=True, slots=True)
+class RunTask:
+    """Before anything else: a task of the release (a migration), whose exit code decides.
+
+    `command` replaces the container's own. `timeout`: seconds it may take once it was seen. `cpu` (CPU units)
+    and `memory` (MiB): None is what the release has. It may run again with the next rollout of the same
+    release, so it has to be repeatable.
+    """
+
+    command: tuple[str, ...]
+    timeout: float = 600.0
+    cpu: int | None = None
+    memory: int | None = None
+    kind: Literal["run_task"] = "run_task"
+
+
+@dataclass(frozen=True, slots=True)
 class CheckPreview:
     """Before any production traffic: targets healthy and preview probes good, for `seconds`."""
 
@@ -155,11 +171,21 @@ class UpdateInPlace:
     kind: Literal["update_in_place"] = "update_in_place"
 
 
-Step = CheckPreview | SetWeight | Analyze | Pause | Bake | UpdateInPlace
+Step = RunTask | CheckPreview | SetWeight | Analyze | Pause | Bake | UpdateInPlace
 
 
-def steps_for(strategy: Strategy, *, first: bool = False, known_good: bool = False) -> tuple[Step, ...]:
+def steps_for(
+    strategy: Strategy,
+    *,
+    first: bool = False,
+    known_good: bool = False,
+    before: RunTask | None = None,
+    quick: bool = False,
+) -> tuple[Step, ...]:
     """The steps of a strategy.
+
+    `before`: a task that runs first, also for the first release, but not for a restoration.
+    `quick`: a release that is known to be good goes without the shares in between, their analyses and pauses.
 
     `first`: nothing serves yet, so there is nothing to compare with and partial weights would only
     send users to an empty slot: traffic goes to the candidate in one step, analysis and bake remain.
@@ -168,6 +194,22 @@ def steps_for(strategy: Strategy, *, first: bool = False, known_good: bool = Fal
     """
     if known_good:
         return (SetWeight(100),)
+    prepared = () if before is None else (before,)
+    return (*prepared, *(_quick(strategy) if quick else _steps(strategy, first)))
+
+
+def has_shares(strategy: Strategy) -> bool:
+    """Whether the strategy gives the candidate shares of the traffic, so that a quick way leaves some out."""
+    return isinstance(strategy, Canary | Linear)
+
+
+def _quick(strategy: Strategy) -> tuple[Step, ...]:
+    if isinstance(strategy, Canary | Linear):
+        return (CheckPreview(), SetWeight(100), Bake(strategy.bake))
+    return _steps(strategy, first=False)
+
+
+def _steps(strategy: Strategy, first: bool) -> tuple[Step, ...]:
     match strategy:
         case Rolling(bake=bake):
             return (UpdateInPlace(), Bake(bake))

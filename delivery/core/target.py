@@ -31,6 +31,25 @@ class TaskFailure:
         return ", ".join(p for p in parts if p)
 
 
+#: How a one-off task stands. `interrupted`: it ended, and neither by its own doing nor with an answer.
+OneOffPhase = Literal["running", "succeeded", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOff:
+    """The one-off task of a token as last seen.
+
+    started   its container ran; a task that only waits for a place to run has not
+    reason    why it ended, in ECS's words; `failure` says more of one that failed by its own doing
+    """
+
+    token: str
+    phase: OneOffPhase = "running"
+    started: bool = True
+    reason: str = ""
+    failure: TaskFailure | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SlotState:
     """One slot as last measured.
@@ -68,7 +87,7 @@ class TargetState:
     """Both slots, and the slot the preview rule reaches.
 
     `age` is for how many seconds the answer was waited for: nobody's patience ends by a look that may be as
-    old as that. Who asks sets it.
+    old as that. Who asks sets it. `task` is the one-off task that was asked about, if it is shown.
     """
 
     blue: SlotState
@@ -77,6 +96,7 @@ class TargetState:
     min_capacity: int = 1
     max_capacity: int = 4
     age: float = 0.0
+    task: OneOff | None = None
 
     def slot(self, slot: Slot) -> SlotState:
         """The state of that slot."""
@@ -126,4 +146,27 @@ class Drain:
     kind: Literal["drain"] = "drain"
 
 
-Action = Launch | ShiftTraffic | Drain
+@dataclass(frozen=True, slots=True)
+class RunOnce:
+    """Run `command` once in the release's container, outside of both slots. The same token is one task.
+
+    `cpu` in CPU units and `memory` in MiB; None: as the release has it.
+    """
+
+    token: str
+    release: Release
+    command: tuple[str, ...]
+    cpu: int | None = None
+    memory: int | None = None
+    kind: Literal["run_once"] = "run_once"
+
+
+@dataclass(frozen=True, slots=True)
+class EndTask:
+    """Stop the one-off task of that token, if it still runs."""
+
+    token: str
+    kind: Literal["end_task"] = "end_task"
+
+
+Action = Launch | ShiftTraffic | Drain | RunOnce | EndTask

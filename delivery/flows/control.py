@@ -1,9 +1,12 @@
-"""What a person decides: go on, give up, hold, lift, approve. Each is one conditional write."""
+"""What a person decides: stop, go on, give up, hold, lift, approve. Each is one conditional write."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from delivery.core import journal
 from delivery.core.ledger import Hold, LedgerRecord
+from delivery.core.pausing import PATIENCE, STOPPED, halt, let_go
 from delivery.core.rollout import Rollout, RolloutPhase, end_where_it_stands, give_up, resume
 from delivery.errors import NotFoundError, RefusedError
 from delivery.flows.operation import Operation
@@ -18,13 +21,48 @@ def continue_rollout(op: Operation, environment: str) -> Rollout:
 
     def resumed(record: LedgerRecord) -> LedgerRecord:
         rollout = _in_flight(record)
+        early = let_go(rollout) if rollout.phase is RolloutPhase.PROGRESSING else None
+        if early is not None:
+            return journal.put_rollout(record, early)
         asks = rollout.phase is RolloutPhase.PROGRESSING and rollout.waiting
         if rollout.phase is not RolloutPhase.PAUSED and not asks:
             what = f"The rollout of {rollout.release.id} was not continued"
             raise RefusedError(what, f"it is {rollout.phase.lower()}, not paused", "Nothing to do.")
-        return journal.put_rollout(record, resume(rollout, op.world.clock.now()))
+        onward = resume(rollout, op.world.clock.now())
+        return journal.put_rollout(record, replace(onward, reason="") if asks else onward)
 
     return _in_flight(change(op, environment, resumed))
+
+
+def pause_rollout(op: Operation, environment: str, reason: str, patience: float = PATIENCE) -> Rollout:
+    """Stop a rollout where it stands until a person continues it or gives it up; it is judged meanwhile.
+
+    After `patience` seconds without an answer nobody drives it any more: it is PAUSED, until somebody looks.
+    RefusedError when it waits already, is on its way back, or has no step left: that is not stopped.
+    """
+
+    def halted(record: LedgerRecord) -> LedgerRecord:
+        rollout = _in_flight(record)
+        if rollout.reason == why and rollout.phase is RolloutPhase.PROGRESSING:
+            return record  # the answer to our own write got lost
+        stopped = None
+        if rollout.phase is RolloutPhase.PROGRESSING and rollout.kind == "deploy":
+            stopped = halt(rollout, why, op.world.clock.now(), patience)
+        if stopped is None:
+            what = f"The rollout of {rollout.release.id} was not paused"
+            raise RefusedError(what, _not_paused(rollout), "Look with `delivery status`.")
+        return journal.put_rollout(record, stopped)
+
+    why = f"{STOPPED}{op.holder}: {reason}"
+    return _in_flight(change(op, environment, halted))
+
+
+def _not_paused(rollout: Rollout) -> str:
+    if rollout.kind == "restore":
+        return "it is the way back to a verified release"
+    if rollout.phase is not RolloutPhase.PROGRESSING:
+        return f"it is {rollout.phase.lower()} already: {rollout.reason}"
+    return "all its steps are passed"
 
 
 def abort_rollout(op: Operation, environment: str, reason: str) -> Rollout:
@@ -59,14 +97,15 @@ def lift_hold(op: Operation, environment: str) -> LedgerRecord:
     return change(op, environment, journal.lift_hold)
 
 
-def lift_quarantine(op: Operation, environment: str, digest: str) -> LedgerRecord:
-    """Allow a digest again; NotFoundError if it is not in quarantine."""
+def lift_quarantine(op: Operation, environment: str, digest: str, reason: str = "") -> LedgerRecord:
+    """Allow a digest again, on record with who and why; NotFoundError if it is not in quarantine."""
+    now = op.world.clock.now()
 
     def lifted(record: LedgerRecord) -> LedgerRecord:
         if record.quarantined(digest) is None:
             held = ", ".join(q.digest for q in record.quarantine) or "nothing"
             raise NotFoundError(f"{digest} is not in quarantine", f"{held} is", "Name one of these.")
-        return journal.lift_quarantine(record, digest)
+        return journal.lift_quarantine(record, digest, op.holder, reason, now)
 
     lifted_record = change(op, environment, lifted)
     op.progress(f"{op.holder} lifted the quarantine of {digest} in {environment}")

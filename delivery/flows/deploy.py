@@ -9,10 +9,11 @@ from delivery.core.rollout import Rollout, RolloutPhase, begin
 from delivery.core.standing import handled
 from delivery.core.target import TargetState
 from delivery.errors import DeliveryError
-from delivery.flows import keys, telling
-from delivery.flows.deployable import check_image, check_ledger, release_for
+from delivery.flows import keys, quick, telling
+from delivery.flows.deployable import check_before, check_image, check_ledger, release_for
 from delivery.flows.driving import drive, take_over
 from delivery.flows.operation import Operation, contract_of
+from delivery.flows.patience import for_a_rollback
 from delivery.flows.report import catch_up
 from delivery.flows.restoring import closed
 from delivery.flows.session import Session, lock, patiently
@@ -23,8 +24,8 @@ def deploy(op: Operation, environment: str, sha: str) -> Rollout:
     """Carry this commit's release to all of the traffic, or back.
 
     Returns the rollout when it SUCCEEDED or ABORTED, at once when it already had. RefusedError: a rule says
-    no, or the rollout is paused and a person has to look. LockHeldError: somebody else deploys here. Called
-    again after a kill, it goes on where the ledger says.
+    no, or the rollout is paused and a person has to look. LockHeldError: somebody else deploys here; a
+    rollback is waited for. Called again after a kill, it goes on where the ledger says.
     """
     try:
         ended = _deploy(op, environment, sha)
@@ -42,6 +43,7 @@ def _deploy(op: Operation, environment: str, sha: str) -> Rollout:
     if ended is None:
         if not _in_flight(record, release):
             check_ledger(op, record, release)
+            check_before(op, record, release)
             check_image(op, release, pushed)
         return _under_lock(op, environment, release)
     catch_up(op, environment, sha)
@@ -49,7 +51,7 @@ def _deploy(op: Operation, environment: str, sha: str) -> Rollout:
 
 
 def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
-    with lock(op, environment) as session:
+    with lock(op, environment, for_a_rollback(op.spec(environment))) as session:
         if _in_flight(session.record, release):
             refuse_paused(session.record)
             ended = take_over(session)
@@ -107,10 +109,16 @@ def _begin(session: Session, release: Release) -> None:
     telling.status(op, release.commit, "pending", f"deploying {release.id}", spec.name)
     seen: TargetState = patiently(op, spec, session.ports.target.observe)
     now = session.now()
-    rollout = begin(release, spec.strategy, seen, now, spec.limits, known=session.record.known)
+    fast, why = quick.way(op, session.record, release)
+    rollout = begin(
+        release, spec.strategy, seen, now, spec.limits, known=session.record.known, before=spec.before,
+        quick=fast, why=why,
+    )  # fmt: skip
 
     def change(record: LedgerRecord) -> LedgerRecord:
         return journal.put_rollout(closed(record, op, now), rollout)
 
     session.write(change)
     op.progress(f"{spec.name}: {release.id} goes to {rollout.candidate} by {spec.strategy.kind}")
+    if why:
+        op.progress(f"{spec.name}: {why}")

@@ -36,6 +36,16 @@ def check_image(op: Operation, release: Release, pushed: PushedImage) -> None:
         raise RefusedError(what, why, "Rerun the asset `image`.")
 
 
+def check_before(op: Operation, record: LedgerRecord, release: Release) -> None:
+    """RefusedError when a task is to run before the switch and nobody knows in which network."""
+    if op.spec(record.environment).before is not None and not contract_of(record).subnets:
+        raise RefusedError(
+            f"{release.id} was not deployed to {record.environment}",
+            "its task before the switch has no network: the deploy contract is from before such tasks",
+            "Rerun the assets `plan` and `infrastructure`.",
+        )
+
+
 def check_ledger(op: Operation, record: LedgerRecord, release: Release) -> None:
     """RefusedError when the ledger says no: a hold, a quarantine anywhere, a newer commit already live."""
     what = f"{release.id} was not deployed to {record.environment}"

@@ -54,9 +54,9 @@ def _decide(session: Session, rollout: Rollout) -> Decision:
     """One look, one judgement, one decision. What cannot be asked says nothing of the release."""
     op, ports, asked = session.op, session.ports, session.now()
     try:
-        seen, now = ports.target.observe(), session.now()
+        seen, now = ports.target.observe(rollout.token), session.now()
         seen = replace(seen, age=(now - asked).total_seconds())
-        verdict = judgement.of_step(op.world, session.spec, ports, rollout, seen, now)
+        verdict = judgement.of_step(op.world, session.spec, ports, session.record, rollout, seen, now)
     except DeliveryError as error:
         return could_not_look(rollout, str(error), session.now())
     return advance(rollout, seen, verdict, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from delivery.core.analysis import Rule, RuleResult, Series, Verdict, VerdictPhase
+from delivery.core.analysis import Rule, RuleResult, Verdict, VerdictPhase
 from delivery.core.judging import (
     judge_alarms,
     judge_probes,
@@ -17,9 +17,11 @@ from delivery.core.judging import (
 from delivery.core.ledger import LedgerRecord
 from delivery.core.release import Slot
 from delivery.core.rollout import Rollout, RolloutPhase
+from delivery.core.sample import Reading, Series
 from delivery.core.service import EnvironmentSpec
 from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause
 from delivery.core.target import SlotState, TargetState
+from delivery.flows import canary
 from delivery.ports import EnvironmentPorts, FiringAlarm, World
 
 
@@ -27,12 +29,14 @@ def of_step(
     world: World,
     spec: EnvironmentSpec,
     ports: EnvironmentPorts,
+    record: LedgerRecord,
     rollout: Rollout,
     seen: TargetState,
     now: datetime,
 ) -> Verdict | None:
     """The verdict on the candidate at the present step; None where the step is not judged.
 
+    `record` has the samples kept of the release that served before.
     ProviderError when something could not be asked.
     """
     slot = seen.slot(rollout.candidate)
@@ -48,9 +52,9 @@ def of_step(
             )
         case Analyze(seconds=seconds) | Bake(seconds=seconds):
             over = now >= rollout.entered_at + timedelta(seconds=seconds)
-            results = _rules_of_step(spec, ports, rollout, now, over)
+            results = _rules_of_step(spec, ports, record, rollout, now, over)
         case Pause():
-            results = _rules_of_pause(spec, ports, rollout, now)
+            results = _rules_of_pause(spec, ports, record, rollout, now)
         case _:
             return None
     since = rollout.traffic_at or rollout.entered_at
@@ -69,11 +73,9 @@ def of_live(
     """A fresh verdict on the slot that serves: every rule over its own newest span, targets, alarms."""
     slot = seen.slot(seen.stable)
     since = judged_until(record)
-    results: list[RuleResult] = []
-    for rule in spec.rules:
-        span = timedelta(seconds=rule.duration + 2 * rule.per)
-        start = max(now - span, since) if since else now - span
-        results += _judged(ports, [rule], slot.slot, start, now)
+    asked = [_newest(rule, slot.slot, since, now) for rule in spec.rules]
+    results = _judged(spec.rules, asked, _read(ports, asked))
+    results += canary.of_live(spec.compare)
     also = [*_targets(spec, slot), *_probes(spec, ports, seen, slot.slot)]
     return verdict_of([*results, *also, *alarms(world, ports, slot.slot, since, now)], now)
 
@@ -129,42 +131,67 @@ def judged_until(record: LedgerRecord) -> datetime | None:
 
 
 def _rules_of_step(
-    spec: EnvironmentSpec, ports: EnvironmentPorts, rollout: Rollout, now: datetime, over: bool
+    spec: EnvironmentSpec,
+    ports: EnvironmentPorts,
+    record: LedgerRecord,
+    rollout: Rollout,
+    now: datetime,
+    over: bool,
 ) -> list[RuleResult]:
-    """The rules over this step, reaching back as far as a streak that began before it could.
+    """The rules over this step, reaching back as far as a streak that began before it could; comparisons.
 
     Success needs a sample of this step. "No datapoint is zero" needs requests counted in this step: asked
-    once more, for it alone, when the step's time is over.
+    for it alone, when the step's time is over. All is asked at once.
     """
     rules, slot, entered = spec.rules, rollout.candidate, rollout.entered_at
     longest = timedelta(seconds=max((r.duration + r.per for r in rules), default=0.0))
     start = max(rollout.traffic_at or entered, entered - longest)
-    results = _judged(ports, rules, slot, start, now)
-    out = []
-    for rule, result in zip(rules, results, strict=True):
+    whole = [_reading(rule, slot, start, now) for rule in rules]
+    zero = [rule for rule in rules if rule.no_data == "zero" and over]
+    alone = [_reading(rule, slot, entered, now) for rule in zero]
+    told = _read(ports, [*whole, *alone, *canary.readings(spec.compare, rollout, now)])
+    again = {r.rule: r for r in _judged(zero, alone, told[len(whole) :])}
+    results = []
+    for rule, result in zip(rules, _judged(rules, whole, told), strict=True):
         fresh = only_fresh(result, rule, entered)
-        if fresh is not result and rule.no_data == "zero" and over:
-            fresh = _judged(ports, [rule], slot, entered, now)[0]
-        out.append(fresh)
-    return out
+        stale = fresh.phase is not result.phase
+        results.append(again.get(rule.name, fresh) if stale else fresh)
+    compared = told[len(whole) + len(alone) :]
+    return [*results, *canary.results(spec.compare, record, rollout, compared, over)]
 
 
 def _rules_of_pause(
-    spec: EnvironmentSpec, ports: EnvironmentPorts, rollout: Rollout, now: datetime
+    spec: EnvironmentSpec, ports: EnvironmentPorts, record: LedgerRecord, rollout: Rollout, now: datetime
 ) -> list[RuleResult]:
     """Every rule over its own newest span, however long the pause; none before there was traffic."""
-    results: list[RuleResult] = []
-    for rule in spec.rules if rollout.traffic_at is not None else ():
-        start = max(rollout.traffic_at or now, now - timedelta(seconds=rule.duration + 2 * rule.per))
-        results += _judged(ports, [rule], rollout.candidate, start, now)
-    return results
+    if rollout.traffic_at is None:
+        return []
+    asked = [_newest(rule, rollout.candidate, rollout.traffic_at, now) for rule in spec.rules]
+    told = _read(ports, [*asked, *canary.readings(spec.compare, rollout, now)])
+    compared = canary.results(spec.compare, record, rollout, told[len(asked) :], over=False)
+    return [*_judged(spec.rules, asked, told), *compared]
 
 
-def _judged(
-    ports: EnvironmentPorts, rules: Sequence[Rule], slot: Slot, start: datetime, now: datetime
-) -> list[RuleResult]:
-    series = ports.metrics.read(rules, slot, start, now) if rules else {}
-    return [judge_rule(rule, series.get(rule.name, Series(rule.name)), start, now) for rule in rules]
+def _newest(rule: Rule, slot: Slot, since: datetime | None, now: datetime) -> Reading:
+    start = now - timedelta(seconds=rule.duration + 2 * rule.per)
+    return _reading(rule, slot, max(start, since) if since else start, now)
+
+
+def _reading(rule: Rule, slot: Slot, start: datetime, end: datetime) -> Reading:
+    counted = rule.no_data == "zero"
+    return Reading(rule.name, rule.metric, rule.statistic, rule.per, slot, start, end, counted)
+
+
+def _read(ports: EnvironmentPorts, asked: Sequence[Reading]) -> tuple[Series, ...]:
+    return ports.metrics.read(asked) if asked else ()
+
+
+def _judged(rules: Sequence[Rule], asked: Sequence[Reading], told: Sequence[Series]) -> list[RuleResult]:
+    """`told` begins with the answers to `asked`, one per rule."""
+    return [
+        judge_rule(rule, series, reading.start, reading.end)
+        for rule, reading, series in zip(rules, asked, told, strict=False)
+    ]
 
 
 def _targets(spec: EnvironmentSpec, slot: SlotState) -> Iterable[RuleResult]:

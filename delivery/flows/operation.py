@@ -16,7 +16,7 @@ class Operation:
     """One piece of work on one service: the world, who asks, and where progress goes.
 
     `holder` is who acts, for locks and records, e.g. `run 1a2b3c4d` or `person ada`; `url` is a link for
-    people (the Dagster run).
+    people (the Dagster run). `quick`: the run asks for the quick way (see `flows.quick`).
     """
 
     world: World
@@ -25,6 +25,7 @@ class Operation:
     progress: Progress
     run_id: str = ""
     url: str = ""
+    quick: bool = False
 
     def spec(self, environment: str) -> EnvironmentSpec:
         """The environment of that name; NotFoundError if the service has none."""

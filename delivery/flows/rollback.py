@@ -7,6 +7,7 @@ from delivery.core.standing import Failing, failing, open_restoration, settled_s
 from delivery.errors import NotFoundError, RefusedError
 from delivery.flows import keys
 from delivery.flows.operation import Operation
+from delivery.flows.patience import for_a_rollout
 from delivery.flows.restoring import finish_open
 from delivery.flows.session import Session, lock
 from delivery.flows.settling import refuse_paused, settle
@@ -17,7 +18,8 @@ def rollback(op: Operation, environment: str, sha: str) -> Restoration:
     """Take this commit's failing release off, or verify that its own rollout already did.
 
     Returns how that ended; `refused` says why nothing was moved. Once per failure: called again, also by
-    another trigger at the same time, it returns what the first one did. RefusedError when the release was
+    another trigger at the same time, it returns what the first one did. A rollout in flight settles first:
+    it is waited for, and what it left is what is acted on. RefusedError when the release was
     not judged bad, or a person has to look first.
     """
     record = op.record(environment)
@@ -25,7 +27,7 @@ def rollback(op: Operation, environment: str, sha: str) -> Restoration:
     if open_restoration(record) is None:
         restoration = _done(record, _bad(op, record, sha))
     if restoration is None:
-        with lock(op, environment) as session:
+        with lock(op, environment, for_a_rollout(op.spec(environment))) as session:
             restoration = _under_lock(session, sha)
     op.world.artifacts.save(keys.of_environment(op.service.name, sha, environment, "rollback"), restoration)
     return restoration

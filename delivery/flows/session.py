@@ -22,6 +22,8 @@ from delivery.flows.operation import Operation, contract_of
 from delivery.ports import EnvironmentPorts, Stored
 
 T = TypeVar("T")
+#: How many seconds to wait for a living holder of the lock, by what the ledger says it is doing.
+Patience = Callable[[LedgerRecord], float]
 Change = Callable[[LedgerRecord], LedgerRecord]
 
 LOCK_SECONDS = 60.0
@@ -139,13 +141,15 @@ class Session:
 
 
 @contextmanager
-def lock(op: Operation, environment: str) -> Iterator[Session]:
+def lock(op: Operation, environment: str, patience: Patience | None = None) -> Iterator[Session]:
     """Hold the deploy lock; LockHeldError says who has it, until when.
+
+    A living holder is waited for as long as `patience` says, without it not at all; a dead one's expires.
 
     It is given back at the end and after an error. An interrupted worker (a BaseException) leaves it: its
     successor looks before it acts.
     """
-    session = _acquire(op, op.spec(environment))
+    session = _acquire(op, op.spec(environment), patience or (lambda _: 0.0))
     try:
         yield session
     except Exception:
@@ -169,34 +173,40 @@ def patiently(op: Operation, spec: EnvironmentSpec, call: Callable[[], T]) -> T:
             op.world.clock.sleep_until(op.world.clock.now() + wait)
 
 
-def _acquire(op: Operation, spec: EnvironmentSpec) -> Session:
+def _acquire(op: Operation, spec: EnvironmentSpec, patience: Patience) -> Session:
     """Take the lock. Of one that is held we wait to see whether its holder lives: a living one renews it."""
     first: Lock | None = None
+    told, lost, began = "", 0, op.world.clock.now()
     name = f"{op.service.name} {spec.name}"
-    for _ in range(RACES * 2):
+    while lost < RACES * 2:
         stored = patiently(op, spec, lambda: op.world.ledger.load(op.service.name, spec.name))
         now = op.world.clock.now()
         taken = journal.acquire_lock(stored.record, op.holder, now, LOCK_SECONDS)
         held = stored.record.lock
         if taken is None and held is not None:
-            if first is not None and held != first:
+            longest = patience(stored.record)
+            if first is not None and held != first and (now - began).total_seconds() >= longest:
                 raise _held(name, held, "is held")
-            if first is None:
-                op.progress(
-                    f"{name} is locked by {held.holder} until {held.expires_at:%H:%M:%S} UTC, waiting"
-                )
-            first = held
+            if told != held.holder:
+                op.progress(_waiting(name, held, longest))
+            first, told = first or held, held.holder
             op.world.clock.sleep_until(min(held.expires_at, now + timedelta(seconds=LOCK_SECONDS / 12)))
             continue
         assert taken is not None
         try:
             fresh = patiently(op, spec, partial(op.world.ledger.store, taken, stored.etag))
         except ConflictError:
+            lost += 1
             continue
         return Session(op, spec, fresh, taken.fence)
     raise ConflictError(
         f"The lock of {name} was not taken", "others keep writing the ledger", "Try again later."
     )
+
+
+def _waiting(name: str, held: Lock, longest: float) -> str:
+    told = f"{name} is locked by {held.holder} until {held.expires_at:%H:%M:%S} UTC, waiting"
+    return f"{told} until it has ended, at most {longest:.0f} s" if longest else told
 
 
 def _held(name: str, held: Lock | None, how: str) -> LockHeldError:

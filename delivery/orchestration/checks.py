@@ -11,10 +11,12 @@ import dagster as dg
 
 from delivery.core.analysis import RuleResult, Verdict, VerdictPhase
 from delivery.core.build import GateResult, GateStatus, PushedImage, QualityReport
+from delivery.core.comparison import result_name
 from delivery.core.drift import DriftReport
 from delivery.core.ledger import Restoration
+from delivery.core.scoring import CANARY
 from delivery.core.service import EnvironmentSpec, ServiceSpec
-from delivery.orchestration import metadata
+from delivery.orchestration import metadata, verdicts
 from delivery.orchestration.tags import identifier
 
 #: What a judgement looks at besides the environment's rules.
@@ -79,6 +81,7 @@ def plan_results(problems: Sequence[str]) -> list[dg.AssetCheckResult]:
 def health_specs(environment: EnvironmentSpec, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """One per rule, and what else a judgement looks at. None blocks: the rollback must follow."""
     rules = [_spec(rule.name, asset, rule.describe()) for rule in environment.rules]
+    rules += [_spec(name, asset, told) for name, told in _compared(environment).items()]
     preview = [_spec(PREVIEW, asset, "The preview requests are answered.")] if environment.probe else []
     return [
         *rules,
@@ -91,10 +94,11 @@ def health_specs(environment: EnvironmentSpec, asset: dg.AssetKey) -> list[dg.As
 
 def health_results(environment: EnvironmentSpec, verdict: Verdict) -> list[dg.AssetCheckResult]:
     """One result per spec of `health_specs`, from what the verdict says was measured."""
-    own = {rule.name for rule in environment.rules} | {TARGETS, PREVIEW, LAUNCH}
+    named = [*(rule.name for rule in environment.rules), *_compared(environment)]
+    own = {*named, TARGETS, PREVIEW, LAUNCH}
     measured = {r.rule: r for r in verdict.results if r.rule in own}
-    alarms = [r for r in verdict.results if r.rule not in own]
-    results = [_rule(rule.name, measured.get(rule.name)) for rule in environment.rules]
+    alarms = [r for r in verdict.results if r.rule not in own and not r.part_of and r.score is None]
+    results = [_rule(name, measured.get(name)) for name in named]
     # A release that was judged on anything else had been launched; alarms are read together with the rules.
     looked = any(rule.name in measured for rule in environment.rules)
     launched = RuleResult(LAUNCH, VerdictPhase.SUCCESSFUL, "launched") if set(measured) - {LAUNCH} else None
@@ -107,6 +111,16 @@ def health_results(environment: EnvironmentSpec, verdict: Verdict) -> list[dg.As
         _rule(LAUNCH, measured.get(LAUNCH, launched)),
         _alarms(alarms) if alarms else _rule(ALARMS, quiet),
     ]
+
+
+def _compared(environment: EnvironmentSpec) -> dict[str, str]:
+    """The checks of a canary analysis: each comparison, and the score, which alone decides."""
+    analysis = environment.compare
+    if analysis is None:
+        return {}
+    pairs = [(c, against) for c in analysis.comparisons for against in analysis.sides]
+    score = f"The compared metrics' score: passes from {analysis.score.passing:g} of 100."
+    return {**{result_name(c, against): c.describe(against) for c, against in pairs}, CANARY: score}
 
 
 def rollback_specs(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -150,10 +164,10 @@ def _rule(name: str, result: RuleResult | None) -> dg.AssetCheckResult:
     """Failing is an error; not measured, not enough seen, could not look: a warning, and still not a pass."""
     if result is None:
         return _result(name, False, NOT_MEASURED, dg.AssetCheckSeverity.WARN)
-    failed = result.phase is VerdictPhase.FAILED and not result.dry_run
+    failed = result.phase is VerdictPhase.FAILED and result.counts
     severity = dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN
     passed = result.phase is VerdictPhase.SUCCESSFUL
-    return _result(name, passed, result.reason, severity, metadata.rule(result))
+    return _result(name, passed, result.reason, severity, verdicts.rule(result))
 
 
 def _alarms(results: Sequence[RuleResult]) -> dg.AssetCheckResult:

@@ -8,7 +8,7 @@ from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.errors import DeliveryError, ProviderError, RefusedError
 from delivery.flows import health as flows
-from delivery.orchestration import checks, metadata
+from delivery.orchestration import checks, verdicts
 from delivery.orchestration.operation import operation
 from delivery.orchestration.stage import key, stage
 
@@ -33,7 +33,7 @@ def health_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.AssetsDe
         with operation(context, spec) as op:
             verdict = flows.judge(op, environment.name, context.partition_key)
         yield dg.MaterializeResult(
-            metadata=metadata.verdict(verdict), check_results=checks.health_results(environment, verdict)
+            metadata=verdicts.verdict(verdict), check_results=checks.health_results(environment, verdict)
         )
         if verdict.phase not in DECIDED:
             raise undecided(spec.name, environment.name, verdict)

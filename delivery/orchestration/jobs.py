@@ -10,7 +10,17 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.orchestration.stage import key
-from delivery.orchestration.tags import RETRIES, Chain, chain_of, chains, identifier, run_tags
+from delivery.orchestration.steering import steering_job
+from delivery.orchestration.tags import (
+    RETRIES,
+    URGENT,
+    Chain,
+    chain_of,
+    chains,
+    identifier,
+    judgement_lock,
+    run_tags,
+)
 
 BUILD_STAGES = ("source", "quality", "build", "image")
 CHAIN_STAGES = ("plan", "infrastructure", "deployment", "health", "dns", "live", "rollback", "incident")
@@ -26,11 +36,12 @@ class Jobs:
     delivery: tuple[Job, ...]
     judgement: dict[str, Job]
     drift: dict[str, Job]
+    steering: tuple[dg.JobDefinition, ...] = ()
 
     @property
-    def all(self) -> list[Job]:
+    def all(self) -> list[Job | dg.JobDefinition]:
         """Every one of them."""
-        return [*self.delivery, *self.judgement.values(), *self.drift.values()]
+        return [*self.delivery, *self.judgement.values(), *self.drift.values(), *self.steering]
 
 
 def service_jobs(spec: ServiceSpec) -> Jobs:
@@ -39,6 +50,7 @@ def service_jobs(spec: ServiceSpec) -> Jobs:
         delivery=tuple(_delivery(spec, chain) for chain in chains(spec)),
         judgement={e.name: _judgement(spec, e) for e in spec.environments},
         drift={e.name: _drift(spec, e) for e in spec.environments},
+        steering=tuple(steering_job(spec, e) for e in spec.environments),
     )
 
 
@@ -73,7 +85,7 @@ def _delivery(spec: ServiceSpec, chain: Chain) -> Job:
 
 def _judgement(spec: ServiceSpec, environment: EnvironmentSpec) -> Job:
     told = f"Judge the release in {environment.name} again; roll back if it fails"
-    tags = run_tags(spec.name, environment.name, chain_of(spec, environment.name).lock)
+    tags = {**run_tags(spec.name, environment.name, judgement_lock(spec.name, environment.name)), **URGENT}
     assets = keys_of(spec.name, JUDGEMENT_STAGES, environment.name)
     return _job(spec, judgement_job(spec.name, environment.name), assets, told, tags)
 

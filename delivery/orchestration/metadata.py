@@ -7,7 +7,6 @@ from datetime import datetime
 
 import dagster as dg
 
-from delivery.core.analysis import RuleResult, Sample, Verdict
 from delivery.core.build import BuiltImage, GateResult, PushedImage, QualityReport, SourceSnapshot
 from delivery.core.drift import DriftReport
 from delivery.core.infra import Infrastructure, PlanSummary, ResourceChange
@@ -21,18 +20,17 @@ Metadata = dict[str, dg.MetadataValue]
 
 #: Longer lists are cut, and say so: the UI is for looking, the artifact store has the whole.
 MOST_ROWS = 100
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 def source(snapshot: SourceSnapshot) -> Metadata:
     """The commit."""
     commit = snapshot.commit
     shown: Metadata = {
-        "commit": _text(commit.sha),
-        "subject": _text(commit.subject),
-        "author": _text(commit.author),
-        "committed": _time(commit.committed_at),
-        "tree": _text(snapshot.tree),
+        "commit": text(commit.sha),
+        "subject": text(commit.subject),
+        "author": text(commit.author),
+        "committed": time(commit.committed_at),
+        "tree": text(snapshot.tree),
         "changed files": dg.MetadataValue.md(_listing(snapshot.changed)),
     }
     return {**shown, "link": dg.MetadataValue.url(commit.url)} if commit.url else shown
@@ -47,8 +45,8 @@ def quality(report: QualityReport) -> Metadata:
     ]
     return {
         "passed": dg.MetadataValue.bool(report.passed),
-        "stopped by": _text("; ".join(report.reasons) or "nothing"),
-        "gates": _table(rows, ("gate", "result", "why", "seconds", "numbers")),
+        "stopped by": text("; ".join(report.reasons) or "nothing"),
+        "gates": table(rows, ("gate", "result", "why", "seconds", "numbers")),
         "seconds": dg.MetadataValue.float(max((g.seconds for g in report.gates), default=0.0)),
     }
 
@@ -59,15 +57,15 @@ def gate(result: GateResult) -> Metadata:
     return {
         "seconds": dg.MetadataValue.float(result.seconds),
         **numbers,
-        "output": dg.MetadataValue.md(_code(result.output)),
+        "output": dg.MetadataValue.md(code(result.output)),
     }
 
 
 def build(built: BuiltImage) -> Metadata:
     """The local image."""
     return {
-        "image": _text(built.image_id),
-        "tag": _text(built.tag),
+        "image": text(built.image_id),
+        "tag": text(built.tag),
         "size (MB)": dg.MetadataValue.float(round(built.size / 1e6, 1)),
         "seconds": dg.MetadataValue.float(built.seconds),
         "reused": dg.MetadataValue.bool(built.reused),
@@ -81,24 +79,24 @@ def image(pushed: PushedImage) -> Metadata:
         {"severity": severity, "findings": str(count)} for severity, count in pushed.scan.findings.items()
     ]
     return {
-        "image": _text(pushed.image.reference),
-        "digest": _text(pushed.image.digest),
-        "tag": _text(pushed.tag),
-        "pushed": _time(pushed.pushed_at),
+        "image": text(pushed.image.reference),
+        "digest": text(pushed.image.digest),
+        "tag": text(pushed.tag),
+        "pushed": time(pushed.pushed_at),
         "reused": dg.MetadataValue.bool(pushed.reused),
-        "scan": _text(pushed.scan.blocked or pushed.scan.status.lower()),
-        "findings": _table(found, ("severity", "findings")),
-        "labels": _table(labels, ("label", "value")),
+        "scan": text(pushed.scan.blocked or pushed.scan.status.lower()),
+        "findings": table(found, ("severity", "findings")),
+        "labels": table(labels, ("label", "value")),
     }
 
 
 def plan(summary: PlanSummary) -> Metadata:
     """Counts and addresses."""
     shown: Metadata = {
-        "plan": _text(summary.sentence()),
-        "id": _text(summary.plan_id),
-        "stack": _text(summary.stack),
-        "planned": _time(summary.created_at),
+        "plan": text(summary.sentence()),
+        "id": text(summary.plan_id),
+        "stack": text(summary.stack),
+        "planned": time(summary.created_at),
         "changes": dg.MetadataValue.int(len(summary.changes)),
     }
     if summary.changes:
@@ -112,13 +110,13 @@ def infrastructure(result: Infrastructure) -> Metadata:
     """What was done, and where the service is to be found."""
     contract = result.contract
     return {
-        "result": _text(result.sentence),
+        "result": text(result.sentence),
         "applied": dg.MetadataValue.bool(result.applied),
-        "cluster": _text(contract.cluster),
-        "slots": _text(", ".join(f"{slot}: {name}" for slot, name in sorted(contract.services.items()))),
+        "cluster": text(contract.cluster),
+        "slots": text(", ".join(f"{slot}: {name}" for slot, name in sorted(contract.services.items()))),
         "load balancer": dg.MetadataValue.url(f"http://{contract.load_balancer_dns}"),
-        "tasks": _text(f"{contract.min_capacity} to {contract.max_capacity}"),
-        "template": _text(contract.template),
+        "tasks": text(f"{contract.min_capacity} to {contract.max_capacity}"),
+        "template": text(contract.template),
     }
 
 
@@ -149,94 +147,51 @@ def rollout(state: Rollout) -> Metadata:
         for line in state.history
     ]
     return {
-        "release": _text(state.release.id),
-        "ended": _text(state.phase.value),
-        "reason": _text(state.reason or "as planned"),
-        "slot": _text(state.candidate.value),
-        "before": _text(state.previous or "nothing"),
-        "started": _time(state.started_at),
+        "release": text(state.release.id),
+        "ended": text(state.phase.value),
+        "reason": text(state.reason or "as planned"),
+        "slot": text(state.candidate.value),
+        "before": text(state.previous or "nothing"),
+        **({"quick": text(state.quick)} if state.quick else {}),
+        "started": time(state.started_at),
         "seconds": dg.MetadataValue.float((end - state.started_at).total_seconds()),
-        "story": _table(rows, ("at", "share", "what")),
+        "story": table(rows, ("at", "share", "what")),
     }
-
-
-def verdict(judged: Verdict) -> Metadata:
-    """The verdict and the evidence, one rule a row."""
-    rows = [
-        {
-            "rule": r.rule + (" (not judged)" if r.dry_run else ""),
-            "result": r.phase.value,
-            "samples": sparkline(r.samples),
-            "why": r.reason,
-            "limit": r.limit,
-        }
-        for r in judged.results
-    ]
-    return {
-        "verdict": _text(judged.phase.value),
-        "reason": _text(judged.reason),
-        "judged": _time(judged.judged_at),
-        "evidence": _table(rows, ("rule", "result", "samples", "why", "limit")),
-    }
-
-
-def rule(result: RuleResult) -> Metadata:
-    """One rule's samples, and the query that asked for them."""
-    shown: Metadata = {"result": _text(result.phase.value)}
-    if result.limit:
-        shown["limit"] = _text(result.limit)
-    if result.query:
-        shown["query"] = dg.MetadataValue.md(_code([result.query]))
-    if result.samples:
-        rows = [{"at": f"{s.at:%Y-%m-%d %H:%M:%S}", "value": f"{s.value:g}"} for s in result.samples]
-        shown["course"] = _text(sparkline(result.samples))
-        shown["samples"] = _table(rows, ("at", "value"))
-    return shown
-
-
-def sparkline(samples: Sequence[Sample]) -> str:
-    """The samples as a line of bars from zero to the largest, with the first and the last value."""
-    if not samples:
-        return ""
-    values = [max(0.0, s.value) for s in samples[-MOST_ROWS:]]
-    top = max(values) or 1.0
-    bars = "".join(_BARS[round(value / top * (len(_BARS) - 1))] for value in values)
-    return f"{samples[0].value:g} {bars} {samples[-1].value:g}"
 
 
 def dns(environment: EnvironmentSpec, target: str | None) -> Metadata:
     """Where the name points."""
     if environment.dns is None or target is None:
-        return {"result": _text("no DNS configured")}
+        return {"result": text("no DNS configured")}
     name = f"{environment.dns.record}.{environment.dns.zone}"
-    return {"name": _text(name), "points to": _text(target), "result": _text("in sync")}
+    return {"name": text(name), "points to": text(target), "result": text("in sync")}
 
 
 def live(record: ReleaseRecord) -> Metadata:
     """The verified release."""
     return {
-        "release": _text(record.release.id),
-        "commit": _text(record.release.commit),
-        "image": _text(record.release.image.reference),
-        "verified": _time(record.at),
-        "outcome": _text(record.outcome.value),
+        "release": text(record.release.id),
+        "commit": text(record.release.commit),
+        "image": text(record.release.image.reference),
+        "verified": time(record.at),
+        "outcome": text(record.outcome.value),
     }
 
 
 def restoration(done: Restoration) -> Metadata:
     """From where to where, why, and how long it took."""
     shown: Metadata = {
-        "from": _text(done.bad),
-        "to": _text(done.good or "nothing"),
-        "reason": _text(done.reason),
-        "started": _time(done.started_at),
-        "by": _text(done.by),
-        "traffic returned by": _text("the rollout itself" if done.reflex else "this step"),
+        "from": text(done.bad),
+        "to": text(done.good or "nothing"),
+        "reason": text(done.reason),
+        "started": time(done.started_at),
+        "by": text(done.by),
+        "traffic returned by": text("the rollout itself" if done.reflex else "this step"),
     }
     if done.refused:
-        shown["refused"] = _text(done.refused)
+        shown["refused"] = text(done.refused)
     if done.finished_at is not None:
-        shown["finished"] = _time(done.finished_at)
+        shown["finished"] = time(done.finished_at)
         shown["seconds"] = dg.MetadataValue.float((done.finished_at - done.started_at).total_seconds())
     return shown
 
@@ -244,9 +199,9 @@ def restoration(done: Restoration) -> Metadata:
 def incident(error: DeliveryError, url: str) -> Metadata:
     """What went wrong, why, and what to do next."""
     return {
-        "what": _text(error.what),
-        "cause": _text(error.why),
-        "next": _text(error.hint),
+        "what": text(error.what),
+        "cause": text(error.why),
+        "next": text(error.hint),
         "run": dg.MetadataValue.url(url),
     }
 
@@ -259,7 +214,7 @@ def drift(report: DriftReport) -> Metadata:
     ]
     return {
         "drift": dg.MetadataValue.int(sum(not f.ok for f in report.findings)),
-        "findings": _table(rows, ("kind", "result", "expected", "actual")),
+        "findings": table(rows, ("kind", "result", "expected", "actual")),
     }
 
 
@@ -268,10 +223,11 @@ def _changes(changes: Sequence[ResourceChange]) -> dg.MetadataValue:
         {"address": c.address, "action": c.action, "attributes": ", ".join(c.attributes), "why": c.reason}
         for c in changes
     ]
-    return _table(rows, ("address", "action", "attributes", "why"))
+    return table(rows, ("address", "action", "attributes", "why"))
 
 
-def _table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> dg.MetadataValue:
+def table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> dg.MetadataValue:
+    """Rows of text; a long list keeps its newest rows and says how many are left out."""
     schema = dg.TableSchema([dg.TableColumn(name, "string") for name in columns])
     shown = [dg.TableRecord(dict(row)) for row in rows[-MOST_ROWS:]]
     if len(rows) > MOST_ROWS:
@@ -285,14 +241,16 @@ def _listing(lines: Sequence[str]) -> str:
     return "\n".join([*(f"- `{line}`" for line in lines[:MOST_ROWS]), *more]) or "none"
 
 
-def _code(lines: Sequence[str]) -> str:
+def code(lines: Sequence[str]) -> str:
     """A block that no line of output can close from within."""
     return "\n".join(f"    {line}" for line in lines[-MOST_ROWS:]) or "nothing"
 
 
-def _text(value: str) -> dg.MetadataValue:
+def text(value: str) -> dg.MetadataValue:
+    """One line."""
     return dg.MetadataValue.text(value)
 
 
-def _time(moment: datetime) -> dg.MetadataValue:
+def time(moment: datetime) -> dg.MetadataValue:
+    """A moment, shown in the reader's time zone."""
     return dg.MetadataValue.timestamp(moment)

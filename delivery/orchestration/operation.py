@@ -17,10 +17,11 @@ RESOURCES = frozenset({"world", "ui_url"})
 #: A step whose provider is unavailable is tried again this often, after as many seconds.
 UNAVAILABLE_RETRIES = 2
 UNAVAILABLE_WAIT = 10.0
+Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
 @contextmanager
-def operation(context: dg.AssetExecutionContext, spec: ServiceSpec) -> Iterator[Operation]:
+def operation(context: Context, spec: ServiceSpec) -> Iterator[Operation]:
     """The operation of this step. An unavailable provider has the step tried again; all else fails it."""
     run = context.run
     world: World = context.resources.world
@@ -32,6 +33,7 @@ def operation(context: dg.AssetExecutionContext, spec: ServiceSpec) -> Iterator[
             progress=context.log.info,
             run_id=run.run_id,
             url=f"{context.resources.ui_url}/runs/{run.run_id}",
+            quick=run.tags.get("delivery/quick") == "true",
         )
     except UnavailableError as error:
         raise dg.RetryRequested(UNAVAILABLE_RETRIES, UNAVAILABLE_WAIT) from error

@@ -11,7 +11,7 @@ from delivery.errors import DeliveryError
 from delivery.orchestration.jobs import Job, Jobs
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors.runs import IN_PROGRESS
-from delivery.orchestration.tags import LOCK, chain_of, identifier
+from delivery.orchestration.tags import LOCK, chain_of, identifier, judgement_lock
 from delivery.ports import World
 
 #: Minutes between two looks at one environment.
@@ -47,9 +47,9 @@ def not_now(
     instance: dg.DagsterInstance, world: World, spec: ServiceSpec, environment: EnvironmentSpec
 ) -> str:
     """Why this is no moment to look for drift; empty when it is one."""
-    lock = chain_of(spec, environment.name).lock
-    if instance.get_runs(dg.RunsFilter(tags={LOCK: lock}, statuses=list(IN_PROGRESS)), limit=1):
-        return f"a run for {lock} is changing things"
+    for lock in (chain_of(spec, environment.name).lock, judgement_lock(spec.name, environment.name)):
+        if instance.get_runs(dg.RunsFilter(tags={LOCK: lock}, statuses=list(IN_PROGRESS)), limit=1):
+            return f"a run for {lock} is changing things"
     try:
         record = world.ledger.load(spec.name, environment.name).record
     except DeliveryError as error:

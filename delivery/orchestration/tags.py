@@ -1,8 +1,9 @@
 """Which environments travel in one run, and the tags that say so.
 
 Environments reached without a gate run in the commit's own run; a gated one begins a run of its own. Each
-such chain has one lock, so that two runs never work on the same environment (`dagster.yaml` allows one run
-per value of `delivery/lock`).
+such chain has one lock, so that two deliveries never work on the same environment (`dagster.yaml` allows one
+run per value of `delivery/lock`). A judgement has another: a rollback must not queue behind a build. What
+keeps the two apart where it matters is the ledger's lock, which they wait for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ LOCK = "delivery/lock"
 #: Why a run was started, when it was not a new commit: an alarm, an interrupted rollout, a promotion.
 REASON = "delivery/reason"
 PROMOTION = "promotion"
+#: What a person ordered, and who it was.
+COMMAND = "delivery/command"
+PERSON = "delivery/by"
 SUPERSEDED_BY = "delivery/superseded_by"
+
+#: Runs that may move traffic back are started before others that wait in Dagster's queue.
+URGENT: Mapping[str, str] = {"dagster/priority": "10"}
 
 #: A killed worker's run goes on from where it stopped. A run that failed by itself (a refused step, a
 #: rolled-back incident) is an answer and is never repeated without a person.
@@ -84,6 +91,11 @@ def chains(spec: ServiceSpec) -> tuple[Chain, ...]:
 def chain_of(spec: ServiceSpec, environment: str) -> Chain:
     """The chain an environment travels in."""
     return next(c for c in chains(spec) if any(e.name == environment for e in c.environments))
+
+
+def judgement_lock(service: str, environment: str) -> str:
+    """What at most one judgement of an environment may hold at a time. No delivery does."""
+    return f"{service}/{environment}/judgement"
 
 
 def run_tags(service: str, environment: str, lock: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import importlib
 import click
 from rich.console import Console
 
-BENCHES = ("executors", "journey")
+BENCHES = ("verdicts", "sandbox", "executors", "journey")
 
 
 @click.command()

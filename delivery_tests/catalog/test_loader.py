@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 import delivery
 from delivery.catalog.loader import load_services, problems
 from delivery.core.analysis import DEFAULT_RULES, Rule
+from delivery.core.comparison import CanaryAnalysis, Comparison, Score
 from delivery.core.rollout import Limits
 from delivery.core.service import (
     DnsSpec,
@@ -214,3 +216,55 @@ def test_no_such_folder(tmp_path: Path) -> None:
     """A folder that does not exist is an error, not an installation without services."""
     with pytest.raises(ConfigurationError, match="is not a folder"):
         load_services(tmp_path / "nowhere")
+
+
+COMPARE = """\
+      health:
+        compare:
+          - { metric: TargetResponseTime, statistic: p90, tolerance: 20%, weight: 2, critical: true }
+          - { metric: HTTPCode_Target_5XX_Count, least: 0.001, minimum_samples: 8, direction: either }
+          - { metric: CPUUtilization, dry_run: true, name: load, per: 2m, minimum_samples: 5 }
+        baseline: both
+        score: { pass: 90, marginal: 60 }
+"""
+
+
+def test_a_canary_analysis_is_read_and_the_triggers_stay_the_usual_ones(tmp_path: Path) -> None:
+    """What is compared, with what, and which score passes; no triggers written are the default ones."""
+    start = GOOD.index("      health:")
+    text = GOOD[:start] + COMPARE + GOOD[GOOD.index("      probe: { path") :]
+    write(tmp_path, text)
+    production = load_services(tmp_path)[0].environments[1]
+    assert production.rules == DEFAULT_RULES
+    assert production.compare == CanaryAnalysis(
+        (
+            Comparison(
+                "response_time", "TargetResponseTime", "p90", tolerance=0.2, weight=2, critical=True
+            ),
+            Comparison(
+                "target_5xx", "HTTPCode_Target_5XX_Count", "Sum", least=0.001, minimum_samples=8,
+                direction="either",
+            ),
+            Comparison("load", "CPUUtilization", "Average", per=120, minimum_samples=5, dry_run=True),
+        ),
+        "both",
+        Score(90, 60),
+    )  # fmt: skip
+
+
+def test_without_compare_nothing_is_compared(tmp_path: Path) -> None:
+    """A file from before there were comparisons means what it meant."""
+    write(tmp_path)
+    assert [e.compare for e in load_services(tmp_path)[0].environments] == [None, None]
+
+
+def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    """What docs/verdicts.md shows can be written into a file and is read as it says."""
+    text = (ROOT / "docs" / "verdicts.md").read_text()
+    example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["environments"]["production"]
+    attributes = yaml.safe_load(GOOD)
+    attributes["attributes"]["environments"]["production"].update(example)
+    write(tmp_path, yaml.safe_dump(attributes, sort_keys=False))
+    assert [str(p) for p in problems(tmp_path)] == []
+    compare = load_services(tmp_path)[0].environments[1].compare
+    assert compare is not None and compare.baseline == "both" and compare.comparisons[0].tolerance == 0.2

@@ -14,6 +14,7 @@ TRIGGERS = f"{ENV}.health.rollback_triggers"
 TYPE = "type: delivery.Service\n"
 FIRST = "{ metric: TargetResponseTime, threshold: 5.0, for: 5m }"
 CANARY = "{ canary: { steps: [10, 50, 100], analyze_for: 5m, bake: 10m } }"
+PROBE = "probe: { path: /health, requests: 3, timeout: 500ms }"
 AFTER = "{ environment: staging, soak: 10m, approvals: 1,"
 BERLIN = "Mon-Thu 09:00-16:00 Europe/Berlin"
 
@@ -69,6 +70,21 @@ CASES = [
     ("      lint: {", "      Lint!: {", "quality.gates.Lint!", "lower-case letters, digits and underscores"),
     ("coverage: out/coverage.xml, ", "junit: out/junit.xml, ", "quality.coverage", "no gate writes"),
     # strategies
+    # the task before the switch, the quick way, and what a strategy cannot do
+    (PROBE, PROBE + "\n      before: { run: [] }", f"{ENV}.before.run", ""),
+    (PROBE, PROBE + "\n      before: { timeout: 5m }", f"{ENV}.before.run", "is required"),
+    (PROBE, PROBE + "\n      before: { run: a, timeout: 0s }", f"{ENV}.before.timeout", "longer than 0"),
+    (PROBE, PROBE + '\n      before: { run: "a && b" }', f"{ENV}.before.run", "shell syntax (&&)"),
+    (PROBE, PROBE + "\n      before: { run: a, memory: 1g }", f"{ENV}.before.memory", "write `cpu` as well"),
+    (PROBE, PROBE + "\n      before: { run: a, cpu: 256, memory: 4g }", f"{ENV}.before.memory", "does not"),
+    (PROBE, PROBE + "\n      before: { run: a, cpu: 300, memory: 1g }", f"{ENV}.before.cpu", "no size"),
+    (PROBE, PROBE + "\n      quick: always", f"{ENV}.quick", "must be 'never' or 'known_good'"),
+    (CANARY, "{ rolling: { bake: 2m } }\n      quick: known_good", f"{ENV}.quick", "nothing to leave out"),
+    (CANARY, "{ rolling: { preview_for: 2m } }", f"{ENV}.strategy.rolling.preview_for", "is not known here"),
+    (
+        CANARY, "{ canary: { steps: [10, { weight: 100, pause: {} }] } }",
+        f"{ENV}.strategy.canary.steps[1].pause", "nothing follows 100 %",
+    ),
     (CANARY, "{ canary: { steps: [10, 50] } }", f"{ENV}.strategy.canary.steps", "from above 0 to 100"),
     (CANARY, "{ canary: { steps: [50, 10, 100] } }", f"{ENV}.strategy.canary.steps", "must rise"),
     (CANARY, "{ canary: { steps: [0, 100] } }", f"{ENV}.strategy.canary.steps", "must rise"),
@@ -185,3 +201,66 @@ def test_no_file_repeats_a_route(tmp_path: Path) -> None:
     write(tmp_path, changed('"sns://topic"', '"xoxb-token"'))
     (problem,) = problems(tmp_path)
     assert "xoxb" not in str(problem)
+
+
+COMPARE = f"{ENV}.health.compare"
+LATENCY = "{ metric: TargetResponseTime, statistic: p90 }"
+#: Lines of `health` beside the triggers, and of the strategy; then field and reason.
+COMPARED = [
+    (f"compare: [{LATENCY}]", "rolling: {}", COMPARE, "stable: a rolling update replaces"),
+    (f"compare: [{LATENCY}]", "blue_green: {}", COMPARE, "all traffic at once"),
+    (f"compare: [{LATENCY}]", "canary: { steps: [100] }", COMPARE, "the only share is 100 %"),
+    (f"compare: [{LATENCY}]", "linear: { step: 100 }", COMPARE, "the only share is 100 %"),
+    (f"baseline: both\n        compare: [{LATENCY}]", "rolling: { bake: 15m }",
+     f"{ENV}.health.baseline", "rolling"),
+    ("baseline: previous", "rolling: {}", f"{ENV}.health.baseline", "nothing is compared"),
+    ("score: { pass: 90 }", "rolling: {}", f"{ENV}.health.score", "nothing is compared"),
+    (f"baseline: other\n        compare: [{LATENCY}]", "canary: {}",
+     f"{ENV}.health.baseline", "must be 'stable'"),
+    ("compare: []", "canary: {}", COMPARE, "must not be empty"),
+    ("compare: [{ metric: RequestCount }]", "canary: {}", f"{COMPARE}[0].metric", "share of the traffic"),
+    ("compare: [{ metric: HealthyHostCount }]", "canary: {}", f"{COMPARE}[0].metric", "cannot be compared"),
+    ("compare: [{ metric: Latency }]", "canary: {}", f"{COMPARE}[0].metric", "not counted per slot"),
+    ("compare: [{ metric: TargetResponseTime, statistic: Sum }]", "canary: {}",
+     f"{COMPARE}[0].statistic", "grows with"),
+    ("compare: [{ metric: HTTPCode_Target_5XX_Count, statistic: p90 }]", "canary: {}",
+     f"{COMPARE}[0].statistic", "takes its Sum"),
+    ("compare: [{ metric: CPUUtilization, tolerance: 20 }]", "canary: {}", f"{COMPARE}[0].tolerance", "20%"),
+    ("compare: [{ metric: CPUUtilization, tolerance: a lot }]", "canary: {}",
+     f"{COMPARE}[0].tolerance", "not a percentage"),
+    ("compare: [{ metric: CPUUtilization, weight: 0 }]", "canary: {}",
+     f"{COMPARE}[0].weight", "greater than 0"),
+    ("compare: [{ metric: CPUUtilization, minimum_samples: 3 }]", "canary: {}",
+     f"{COMPARE}[0].minimum_samples", "greater than or equal to 5"),
+    ("compare: [{ metric: CPUUtilization, minimum_samples: 50 }]", "canary: {}",
+     f"{COMPARE}[0].minimum_samples", "it always pauses"),
+    ("compare: [{ metric: CPUUtilization, minimum_samples: 20 }]", "linear: { interval: 1m }",
+     f"{COMPARE}[0].minimum_samples", "it always pauses"),
+    ("compare: [{ metric: CPUUtilization, direktion: lower }]", "canary: {}",
+     f"{COMPARE}[0].direktion", "did you mean 'direction'?"),
+    (f"baseline: previous\n        compare: [{LATENCY}]", "blue_green: {}",
+     f"{COMPARE}[0].minimum_samples", "none would leave enough for the next"),
+    (f"baseline: previous\n        compare: [{LATENCY}]", "rolling: { bake: 5m }",
+     f"{COMPARE}[0].minimum_samples", "judged for 300 s only"),
+    (f"compare: [{LATENCY}, {LATENCY}]", "canary: {}", f"{COMPARE}[1]", "give it a `name`"),
+    (f"score: {{ pass: 50 }}\n        compare: [{LATENCY}]", "canary: {}",
+     f"{ENV}.health.score", "must not be above pass"),
+    (f"rollback_triggers: [{{ metric: RequestCount, below: 1, name: response_time_vs_stable }}]\n"
+     f"        compare: [{LATENCY}]", "canary: {}", f"{COMPARE}[0]", "named like the result"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("health", "strategy", "field", "reason"), COMPARED, ids=[f"{c[2]}: {c[3]}" for c in COMPARED]
+)
+def test_a_comparison_that_cannot_work_is_refused(
+    tmp_path: Path, health: str, strategy: str, field: str, reason: str
+) -> None:
+    """Impossible with the strategy, without meaning for the metric, or never with enough samples."""
+    start, end = GOOD.index("      health:"), GOOD.index("      probe: { path")
+    text = GOOD[:start] + f"      health:\n        {health}\n" + GOOD[end:]
+    write(tmp_path, text.replace(CANARY, f"{{ {strategy} }}"))
+    found = [p for p in problems(tmp_path) if p.field == field and reason in p.message]
+    assert found, [str(p) for p in problems(tmp_path)]
+    assert found[0].line and found[0].line >= line_of(text, "      health:")
+    assert len({p.field for p in problems(tmp_path)}) == 1, [str(p) for p in problems(tmp_path)]

@@ -14,6 +14,7 @@ from delivery.cli.installation import Installation
 from delivery.cli.main import main
 from delivery.settings import Settings
 from delivery_tests.catalog.files import GOOD, write
+from delivery_tests.cli.webserver import FakeDagster
 from delivery_tests.fakes.world import FakeWorld
 
 ROOT = Path(delivery.__file__).parents[1]
@@ -46,10 +47,16 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def run(settings: Settings, world: FakeWorld) -> Run:
+def dagster() -> FakeDagster:
+    """A Dagster that is down until a test says otherwise."""
+    return FakeDagster()
+
+
+@pytest.fixture
+def run(settings: Settings, world: FakeWorld, dagster: FakeDagster) -> Run:
     """`run("status", "web")`: the command's result, with its output and its errors apart."""
 
     def call(*arguments: str) -> Result:
-        return CliRunner().invoke(main, list(arguments), obj=Installation(settings, world))
+        return CliRunner().invoke(main, list(arguments), obj=Installation(settings, world, dagster))
 
     return call

@@ -13,11 +13,12 @@ from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.core.strategy import Canary, steps_for
 from delivery_tests.cli.conftest import Run
 from delivery_tests.cli.test_status import store
+from delivery_tests.cli.webserver import FakeDagster
 from delivery_tests.fakes.samples import sample_contract, sample_pushed, sample_release, sample_sha
 from delivery_tests.fakes.target import Behaviour
 from delivery_tests.fakes.world import FakeWorld
 
-WHY = ("--reason", "customers complain", "--by", "ada")
+WHY = ("--reason", "customers complain", "--by", "ada", "--direct")
 
 
 @pytest.fixture
@@ -43,15 +44,28 @@ def in_flight(world: FakeWorld, record: LedgerRecord, phase: RolloutPhase) -> Ro
     return rollout
 
 
+def locked(world: FakeWorld) -> None:
+    """`run one` takes the deploy lock, or keeps it."""
+    stored = world.ledger.peek("web", "production")
+    taken = journal.acquire_lock(stored.record, "run one", world.clock.now(), 60)
+    assert taken is not None
+    world.ledger.store(taken, stored.etag)
+
+
 def test_a_paused_rollout_goes_on(run: Run, world: FakeWorld, record: LedgerRecord) -> None:
-    """`continue` changes the ledger alone; the run that drives the rollout reads it there."""
+    """A living run that holds the lock goes on with it: `continue` then changes the ledger alone."""
     paused = in_flight(world, record, RolloutPhase.PAUSED)
-    result = run("continue", "web", "production", "--by", "ada")
+    clock = world.clock
+    for at in (0, 4, 8):
+        clock.at(at, lambda: locked(world))
+    clock.advance(1)
+    result = run("continue", "web", "production", "--by", "ada", "--direct")
     assert result.exit_code == 0, result.output
     rollout = world.record().rollout
     assert rollout is not None and rollout.phase is RolloutPhase.PROGRESSING and rollout.index == paused.index
     assert f"{paused.release.id} continued by ada" in result.stderr
-    again = run("continue", "web", "production")
+    assert "run one holds it" in result.stderr and "it goes on with it" in result.stderr
+    again = run("continue", "web", "production", "--direct")
     assert again.exit_code == 1 and "it is progressing, not paused" in again.stderr
 
 
@@ -60,13 +74,18 @@ def test_a_rollout_is_given_up(run: Run, world: FakeWorld, record: LedgerRecord)
     in_flight(world, record, RolloutPhase.PAUSED)
     assert run("abort", "web", "production", *WHY).exit_code == 0
     rollout = world.record().rollout
-    assert rollout is not None and rollout.phase is RolloutPhase.ABORTING and not rollout.condemned
+    assert rollout is not None and rollout.phase is RolloutPhase.ABORTED and not rollout.condemned
     assert rollout.reason == "customers complain (person ada)"
+    assert world.record().lock is None
 
 
 def test_there_is_nothing_in_flight(run: Run, record: LedgerRecord) -> None:
     """Neither continues or aborts what is not there."""
-    for command in (("continue", "web", "production"), ("abort", "web", "production", *WHY)):
+    for command in (
+        ("continue", "web", "production", "--direct"),
+        ("pause", "web", "production", *WHY),
+        ("abort", "web", "production", *WHY),
+    ):
         result = run(*command)
         assert result.exit_code == 1 and "has no unfinished rollout" in result.stderr
 
@@ -146,3 +165,61 @@ def test_a_release_that_does_not_come_up(run: Run, world: FakeWorld, record: Led
     assert result.exit_code == 1 and "no verified release could be brought up" in result.stderr
     seen, after = world.at().target.look(), world.record()
     assert seen.slot(seen.stable).release == sample_release("c").id and after.hold is not None
+
+
+def test_a_rollout_is_stopped(run: Run, world: FakeWorld, record: LedgerRecord) -> None:
+    """`pause` writes a pause into the rollout, signed; the run that drives it stops there."""
+    in_flight(world, record, RolloutPhase.PROGRESSING)
+    result = run("pause", "web", "production", *WHY)
+    assert result.exit_code == 0, result.output
+    rollout = world.record().rollout
+    assert rollout is not None and rollout.reason == "paused by person ada: customers complain"
+    assert rollout.phase is RolloutPhase.PROGRESSING and world.notifier.kinds() == ["paused"]
+
+
+@pytest.mark.parametrize("word", ["rollback", "pause", "abort", "continue"])
+def test_without_a_dagster_the_way_around_it_is_named(
+    run: Run, world: FakeWorld, record: LedgerRecord, word: str
+) -> None:
+    """No webserver answers, or no daemon works behind it: nothing is touched, `--direct` is named."""
+    result = run(word, "web", "production", "--reason", "x", "--by", "ada")
+    assert result.exit_code == 1 and "no Dagster answers at http://127.0.0.1:3000" in result.stderr
+    assert "`--direct`" in result.stderr
+    assert world.record() == record and world.at().target.applied == []
+
+
+def test_an_order_is_a_run_that_is_followed(run: Run, record: LedgerRecord, dagster: FakeDagster) -> None:
+    """The run is signed, its log is told line by line, and the command ends as the run does."""
+    dagster.up("SUCCESS", "web/production: c was rolled back to b by ada", "deployments are held")
+    result = run("rollback", "web", "production", "--to", "b", "--reason", "x", "--by", "ada")
+    assert result.exit_code == 0, result.output
+    (given,) = dagster.launched
+    assert given["selector"]["pipelineName"] == "web_production_steer"
+    config = given["runConfigData"]["ops"]["steer_web_production"]["config"]
+    assert config == {"command": "rollback", "by": "ada", "reason": "x", "to": "b"}
+    tags = {tag["key"]: tag["value"] for tag in given["executionMetadata"]["tags"]}
+    assert (tags["delivery/by"], tags["delivery/reason"]) == ("ada", "x")
+    assert tags["delivery/lock"] == "web/production/rollback"
+    assert result.stderr.splitlines()[1:] == [
+        "web/production: c was rolled back to b by ada", "deployments are held",
+    ]  # fmt: skip
+
+
+def test_a_run_that_came_to_nothing_is_an_error(run: Run, record: LedgerRecord, dagster: FakeDagster) -> None:
+    """Exit code 1, the run's own error and where to look."""
+    dagster.up(
+        "FAILURE", error="delivery.errors.NotFoundError: web has no unfinished rollout: nothing moves."
+    )
+    result = run("abort", "web", "production", "--reason", "x")
+    assert result.exit_code == 1 and "nothing: web has no unfinished rollout" in result.stderr
+    assert "http://127.0.0.1:3000/runs/" in result.stderr
+
+
+def test_a_dagster_without_a_daemon_starts_nothing(
+    run: Run, record: LedgerRecord, dagster: FakeDagster
+) -> None:
+    """The webserver answers, but what it queues nobody would start."""
+    dagster.up("SUCCESS", daemon=False)
+    result = run("abort", "web", "production", "--reason", "x")
+    assert result.exit_code == 1 and "no Dagster daemon works" in result.stderr
+    assert "`--direct`" in result.stderr and dagster.launched == []

@@ -59,8 +59,8 @@ class Stage:
             VpcId=vpc,
             TargetType="ip",
             HealthCheckPath="/health",
-            HealthCheckIntervalSeconds=2,
-            HealthCheckTimeoutSeconds=1,
+            HealthCheckIntervalSeconds=5,
+            HealthCheckTimeoutSeconds=2,
             HealthyThresholdCount=2,
             UnhealthyThresholdCount=3,
             Matcher={"HttpCode": "200"},
@@ -147,6 +147,7 @@ class Stage:
             execution_role_arn=role,
             task_role_arn=role,
             log_group=f"/ecs/{self.name}",
+            subnets=tuple(self.subnets),
             repository_url="",
             topic_arn="",
             alarm_names={"blue": (), "green": ()},
@@ -172,6 +173,7 @@ class Stage:
             networkMode="awsvpc",
             cpu="256",
             memory="512",
+            executionRoleArn=self.contract.execution_role_arn,
             containerDefinitions=[{**self.contract.task_template, "image": "busybox:stable"}],
         )["taskDefinition"]["taskDefinitionArn"]
         for slot, name in self.contract.services.items():
@@ -218,7 +220,9 @@ class Stage:
 
     def close(self) -> None:
         """Stop its tasks and free its address."""
-        for name in self.contract.services.values():
-            self.ecs.update_service(cluster=self.name, service=name, desiredCount=0)
+        for task in self.ecs.list_tasks(cluster=self.name, family=self.name)["taskArns"]:
+            self.ecs.stop_task(cluster=self.name, task=task)
+        for arn in self.ecs.list_services(cluster=self.name)["serviceArns"]:
+            self.ecs.update_service(cluster=self.name, service=arn, desiredCount=0)
         balancer = self.elb.describe_load_balancers(Names=[self.name])["LoadBalancers"][0]["LoadBalancerArn"]
         self.elb.delete_load_balancer(LoadBalancerArn=balancer)

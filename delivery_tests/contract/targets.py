@@ -11,13 +11,18 @@ from delivery.adapters.aws.session import Aws
 from delivery.adapters.ecs.prober import PreviewProber
 from delivery.adapters.ecs.target import EcsTarget
 from delivery.core.release import Release, Slot
-from delivery.core.target import Launch, ShiftTraffic, TargetState
+from delivery.core.target import Launch, RunOnce, ShiftTraffic, TargetState
 from delivery.ports import Prober, Target
 from delivery_tests.contract.programs import Images
 from delivery_tests.contract.stage import Stage
 from delivery_tests.fakes import Behaviour, FakeWorld, sample_release, sample_sha
 
 Seen = Callable[[TargetState], bool]
+_COMMANDS = {
+    "passes": "print('migrated', flush=True)",
+    "fails": "import sys; print('connecting'); sys.exit('RuntimeError: no database')",
+    "hangs": "import time; print('waiting', flush=True); time.sleep(600)",
+}
 PATIENCE = 60.0  # seconds until a condition that does not come true is a failure
 
 
@@ -32,7 +37,13 @@ class Scene(Protocol):
     def release(self, name: str, behaviour: str = "serves") -> Release:
         """The release of the commit with that short name; `serves` or `crashes`."""
 
-    def until(self, condition: Seen) -> TargetState:
+    def once(self, name: str, ending: str) -> RunOnce:
+        """A one-off task of that release that `passes`, `fails` (exit code 1) or `hangs`."""
+
+    def scale(self, slot: Slot, count: int) -> None:
+        """Autoscaling (or a person) changes the number of tasks."""
+
+    def until(self, condition: Seen, task: str = "") -> TargetState:
         """The first look at which the condition holds; an AssertionError with the last one otherwise."""
 
 
@@ -49,10 +60,19 @@ class FakeScene:
         self.world.behave(sample_sha(name), Behaviour(crash=behaviour == "crashes"))
         return sample_release(name)
 
-    def until(self, condition: Seen) -> TargetState:
+    def once(self, name: str, ending: str) -> RunOnce:
+        """As `Scene`."""
+        self.world.behave(sample_sha(name), Behaviour(task=ending))
+        return RunOnce(f"before-{name}", sample_release(name), ("migrate",))
+
+    def scale(self, slot: Slot, count: int) -> None:
+        """As `Scene`."""
+        self.world.at().target.scale(slot, count)
+
+    def until(self, condition: Seen, task: str = "") -> TargetState:
         """As `Scene`, a virtual second at a time."""
         for _ in range(int(PATIENCE)):
-            seen = self.target.observe()
+            seen = self.target.observe(task)
             if condition(seen):
                 return seen
             self.world.clock.advance(1)
@@ -71,10 +91,22 @@ class EcsScene:
         """As `Scene`; also `sick` and `eats`."""
         return self.images.release(name, self.stage.contract, behaviour)
 
-    def until(self, condition: Seen) -> TargetState:
+    def once(self, name: str, ending: str) -> RunOnce:
+        """As `Scene`; the token is new in every test, for the sandbox lives longer than one."""
+        token = f"before-{name}-{self.stage.name}"
+        return RunOnce(token, self.release(name), ("python", "-c", _COMMANDS[ending]))
+
+    def scale(self, slot: Slot, count: int) -> None:
+        """As `Scene`."""
+        contract = self.stage.contract
+        self.stage.ecs.update_service(
+            cluster=contract.cluster, service=contract.services[slot], desiredCount=count
+        )
+
+    def until(self, condition: Seen, task: str = "") -> TargetState:
         """As `Scene`, in real time."""
         deadline, pause = time.monotonic() + PATIENCE, threading.Event()
-        while not condition(seen := self.target.observe()):
+        while not condition(seen := self.target.observe(task)):
             assert time.monotonic() < deadline, f"not seen within {PATIENCE:g} s: {seen}"
             pause.wait(0.1)
         return seen

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from delivery.adapters.aws.metrics import CloudWatchMetrics
-from delivery.core.analysis import Rule, Series
+from delivery.core.analysis import Rule
 from delivery.core.infra import DeployContract
 from delivery.core.release import Slot
+from delivery.core.sample import Reading, Series
 from delivery.ports import Metrics
 from delivery_tests.conftest import RunningSandbox
 from delivery_tests.contract.cloud import aws_of, aws_that_does_not_answer
@@ -20,10 +21,26 @@ from delivery_tests.fakes import Behaviour, FakeWorld, sample_contract, sample_r
 from delivery_tests.sandbox.conftest import app_image  # noqa: F401  - a fixture
 from delivery_tests.sandbox.stack import Stack, eventually
 
-ERRORS = Rule("errors", "HTTPCode_Target_5XX_Count", "Sum", ">", 10, per=2, duration=2, no_data="zero")
-LATENCY = Rule("latency", "TargetResponseTime", "p99", ">", 5, per=2, duration=2)
-HOSTS = Rule("hosts", "HealthyHostCount", "Minimum", "<", 1, per=2, duration=2, no_data="fail")
+#: Seconds of a datapoint: the shortest period of CloudWatch's but one.
+PER = 5
+ERRORS = Rule("errors", "HTTPCode_Target_5XX_Count", "Sum", ">", 10, per=PER, duration=PER, no_data="zero")
+LATENCY = Rule("latency", "TargetResponseTime", "p99", ">", 5, per=PER, duration=PER)
+HOSTS = Rule("hosts", "HealthyHostCount", "Minimum", "<", 1, per=PER, duration=PER, no_data="fail")
 RULES = (ERRORS, LATENCY, HOSTS)
+
+
+def readings(rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime) -> list[Reading]:
+    """What is asked for these rules."""
+    return [
+        Reading(r.name, r.metric, r.statistic, r.per, slot, start, end, r.no_data == "zero") for r in rules
+    ]
+
+
+def read(
+    metrics: Metrics, rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime
+) -> dict[str, Series]:
+    """The answers by name."""
+    return {series.rule: series for series in metrics.read(readings(rules, slot, start, end))}
 
 
 @dataclass
@@ -42,7 +59,7 @@ class Scene:
 
     def read(self, slot: Slot, **changes: datetime) -> Mapping[str, Series]:
         """All rules over the scene's span."""
-        return self.metrics.read(RULES, slot, changes.get("start", self.start), changes.get("end", self.end))
+        return read(self.metrics, RULES, slot, changes.get("start", self.start), changes.get("end", self.end))
 
 
 def fake_scene() -> Scene:
@@ -54,8 +71,8 @@ def fake_scene() -> Scene:
     ports.target.seed(Slot.BLUE, bad)
     world.behave(bad.commit, Behaviour(error_rate=1 / 3))
     start = world.clock.now()
-    world.clock.advance(10)
-    served = ports.metrics.requests_per_second * 10
+    world.clock.advance(4 * PER)
+    served = ports.metrics.requests_per_second * 4 * PER
 
     def fire(name: str) -> None:
         world.alarms.fire(name, world.clock.now(), "12 of 10")
@@ -95,6 +112,7 @@ def sandbox_scene(sandbox: RunningSandbox, stack: Stack) -> Scene:
         cloudwatch.put_metric_alarm(
             AlarmName=name, Namespace="Test", MetricName="M", Statistic="Sum", Period=60,
             EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
         )  # fmt: skip
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="fine")
     # The requests above belong to periods before: wait for the next one, and let the last one end.
@@ -103,7 +121,7 @@ def sandbox_scene(sandbox: RunningSandbox, stack: Stack) -> Scene:
     answers = stack.ask_many(20) + stack.ask_many(10, "/status/500")
     assert answers == {(200, "blue"): 20, (500, "blue"): 10}
     eventually(lambda: sum(stack.total("RequestCount", "blue")) - before, lambda n: n == 30)
-    end = _wait_for_period(max(datetime.now(UTC), start + timedelta(seconds=6)))
+    end = _wait_for_period(max(datetime.now(UTC), start + timedelta(seconds=3 * PER)))
 
     def fire(name: str) -> None:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="12 of 10")
@@ -112,8 +130,8 @@ def sandbox_scene(sandbox: RunningSandbox, stack: Stack) -> Scene:
 
 
 def _wait_for_period(moment: datetime) -> datetime:
-    """The first start of a two-second period after `moment`, which has come when this returns."""
-    at = -(-moment.timestamp() // 2) * 2
+    """The first start of a period after `moment`, which has come when this returns."""
+    at = -(-moment.timestamp() // PER) * PER
     eventually(time.time, lambda now: now >= at)
     return datetime.fromtimestamp(at, UTC)
 
@@ -148,8 +166,8 @@ def test_samples_are_in_order_in_utc_and_at_the_start_of_their_periods(scene: Sc
     samples = scene.read(Slot.BLUE)["hosts"].samples
     times = [s.at for s in samples]
     assert len(samples) >= 3 and times == sorted(times)
-    assert all(t.timestamp() % 2 == 0 and t.utcoffset() == timedelta(0) for t in times)
-    assert scene.start <= times[0] and times[-1] + timedelta(seconds=2) <= scene.end
+    assert all(t.timestamp() % PER == 0 and t.utcoffset() == timedelta(0) for t in times)
+    assert scene.start <= times[0] and times[-1] + timedelta(seconds=PER) <= scene.end
 
 
 def test_what_the_slot_did_is_the_slots_own(scene: Scene) -> None:
@@ -161,6 +179,20 @@ def test_what_the_slot_did_is_the_slots_own(scene: Scene) -> None:
     assert {s.error for s in green.values()} == {""}
 
 
+def test_both_slots_are_read_together_each_over_its_own_span(scene: Scene) -> None:
+    """Readings of both slots come back in their order and as if asked alone, with the requests per period."""
+    first = scene.read(Slot.BLUE)["hosts"].samples[0].at
+    span = (first, first + timedelta(seconds=PER))
+    mixed = [*readings(RULES, Slot.BLUE, scene.start, scene.end), *readings(RULES, Slot.GREEN, *span)]
+    together = scene.metrics.read(mixed)
+    assert [s.rule for s in together] == [r.name for r in mixed]
+    assert together[:3] == tuple(scene.read(Slot.BLUE).values())
+    assert [s.at for s in together[5].samples] == [first]
+    errors = together[0]
+    assert sum(s.value for s in errors.witness) == errors.requests == pytest.approx(scene.served)
+    assert {s.at for s in errors.samples} <= {s.at for s in errors.witness}
+
+
 def test_times_are_measured_in_seconds(scene: Scene) -> None:
     """A percentile of the response time, in seconds."""
     samples = scene.read(Slot.BLUE)["latency"].samples
@@ -170,16 +202,17 @@ def test_times_are_measured_in_seconds(scene: Scene) -> None:
 def test_only_complete_periods_are_read(scene: Scene) -> None:
     """A span that cuts its only period at both ends has no sample, for half a sum is no sum."""
     first = scene.read(Slot.BLUE)["hosts"].samples[0].at
-    cut = scene.read(Slot.BLUE, start=first + timedelta(seconds=0.5), end=first + timedelta(seconds=3.5))
+    later, end = first + timedelta(seconds=0.5), first + timedelta(seconds=2 * PER - 0.5)
+    cut = scene.read(Slot.BLUE, start=later, end=end)
     assert [s.samples for s in cut.values()] == [(), (), ()]
-    whole = scene.read(Slot.BLUE, start=first, end=first + timedelta(seconds=3.5))
+    whole = scene.read(Slot.BLUE, start=first, end=end)
     assert [s.at for s in whole["hosts"].samples] == [first]
 
 
 def test_an_empty_span_asks_nothing_and_says_nothing(scene: Scene) -> None:
     """No time, no rules: no samples, no error."""
     assert all(s.samples == () and not s.error for s in scene.read(Slot.BLUE, end=scene.start).values())
-    assert scene.metrics.read((), Slot.BLUE, scene.start, scene.end) == {}
+    assert scene.metrics.read(()) == ()
 
 
 def test_alarms_are_told_with_state_and_reason(scene: Scene) -> None:
@@ -198,9 +231,9 @@ def test_a_provider_that_does_not_answer_is_an_error_in_each_series() -> None:
     """Could not look is never "nothing was there": each series says so, with its query."""
     metrics = CloudWatchMetrics(aws_that_does_not_answer(), sample_contract())
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    read = metrics.read(RULES, Slot.BLUE, start, start + timedelta(minutes=1))
-    assert set(read) == {"errors", "latency", "hosts"}
-    assert all("could not be read" in s.error and s.query and s.requests is None for s in read.values())
+    told = read(metrics, RULES, Slot.BLUE, start, start + timedelta(minutes=1))
+    assert set(told) == {"errors", "latency", "hosts"}
+    assert all("could not be read" in s.error and s.query and s.requests is None for s in told.values())
 
 
 @pytest.mark.sandbox
@@ -219,28 +252,28 @@ def test_an_alarm_that_is_gone_says_so(sandbox: RunningSandbox) -> None:
 def test_cpu_comes_from_ecs_in_the_same_request(sandbox: RunningSandbox, stack: Stack, scene: Scene) -> None:
     """A rule on the tasks' CPU has ECS's dimensions, and stands beside the load balancer's in one read."""
     metrics = CloudWatchMetrics(aws_of(sandbox), contract_of(stack))
-    cpu = Rule("cpu", "CPUUtilization", "Average", ">", 90, per=2, duration=2)
+    cpu = Rule("cpu", "CPUUtilization", "Average", ">", 90, per=PER, duration=PER)
 
-    def read() -> Mapping[str, Series]:
+    def look() -> Mapping[str, Series]:
         now = datetime.now(UTC)
-        return metrics.read((cpu, HOSTS), Slot.GREEN, now - timedelta(seconds=60), now)
+        return read(metrics, (cpu, HOSTS), Slot.GREEN, now - timedelta(seconds=60), now)
 
-    found = eventually(read, lambda series: series["cpu"].samples)
+    found = eventually(look, lambda series: series["cpu"].samples)
     assert f"ServiceName={stack.name}-green" in found["cpu"].query and found["hosts"].samples
     assert all(0 <= s.value <= 100 for s in found["cpu"].samples)
 
 
 @pytest.mark.sandbox
 def test_all_rules_cost_one_request(sandbox: RunningSandbox) -> None:
-    """However many rules, periods and namespaces: one GetMetricData, for its price is per request."""
+    """However many rules, slots, spans and namespaces: one GetMetricData, for its price is per request."""
     aws, calls = aws_of(sandbox), []
     aws.client("cloudwatch").meta.events.register(
         "before-call", lambda **call: calls.append(call["model"].name)
     )
     more = (replace(ERRORS, name="slow", per=60), replace(LATENCY, name="cpu", metric="CPUUtilization"))
     now = datetime.now(UTC)
-    read = CloudWatchMetrics(aws, sample_contract()).read(
-        (*RULES, *more), Slot.BLUE, now - timedelta(minutes=5), now
-    )
+    asked = readings((*RULES, *more), Slot.BLUE, now - timedelta(minutes=5), now)
+    asked += readings(RULES, Slot.GREEN, now - timedelta(minutes=9), now)
+    told = CloudWatchMetrics(aws, sample_contract()).read(asked)
     assert calls == ["GetMetricData"]
-    assert len(read) == 5 and {s.error for s in read.values()} == {""}
+    assert [s.rule for s in told] == [r.name for r in asked] and {s.error for s in told} == {""}

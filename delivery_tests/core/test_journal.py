@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from delivery.core import journal
+from delivery.core.analysis import Verdict, VerdictPhase
+from delivery.core.comparing import compare
+from delivery.core.comparison import Comparison, Measured
 from delivery.core.ledger import Hold, LedgerRecord, Outcome, Quarantine, ReleaseRecord, Restoration
+from delivery.core.scoring import result_of
 from delivery_tests.core.states import NEW, OLD, at
 from delivery_tests.fakes import sample_release
+from delivery_tests.seeded import at_each_minute
 
 EMPTY = LedgerRecord("web", "production")
 
@@ -61,7 +66,10 @@ def test_quarantine_and_hold_keep_their_first_reason() -> None:
     record = journal.impose_quarantine(EMPTY, first)
     again = journal.impose_quarantine(record, Quarantine(NEW.image.digest, NEW.commit, "other", "x", at(9)))
     assert again == record
-    assert journal.lift_quarantine(record, NEW.image.digest).quarantine == ()
+    now = record.quarantine[0].at
+    lifted = journal.lift_quarantine(record, NEW.image.digest, "ada", "mended", now)
+    assert lifted.quarantine == () and lifted.lifted[0].by == "ada" and lifted.lifted[0].reason == "mended"
+    assert lifted.lifted[0].quarantine == record.quarantine[0]
     held = journal.impose_hold(record, Hold("flapping", at(0)))
     assert journal.impose_hold(held, Hold("other", at(5))) == held
     assert journal.lift_hold(held).hold is None
@@ -109,3 +117,22 @@ def test_an_approval_counts_once_per_person() -> None:
     """The same person's second approval changes nothing."""
     once = journal.approve(EMPTY, NEW.commit, "ada", at(0))
     assert journal.approve(once, NEW.commit, "ada", at(9)) == once
+
+
+def test_compared_samples_are_kept_of_the_newest_releases_and_of_the_live_one() -> None:
+    """Many samples make a large document: the older releases keep their verdicts without them."""
+    sides = [Measured(at_each_minute([0.2] * 10)) for _ in range(2)]
+    compared = result_of(compare(Comparison("time", "TargetResponseTime", "p90"), "stable", *sides))
+    verdict = Verdict(VerdictPhase.SUCCESSFUL, "fine", at(0), (compared,))
+    record = LedgerRecord("web", "production")
+    for name in ("old", "live"):
+        entry = ReleaseRecord(sample_release(name), Outcome.VERIFIED, at(0), verdict=verdict)
+        record = journal.record_outcome(record, entry)
+    for number in range(journal.KEEP_COMPARED):
+        entry = ReleaseRecord(sample_release(f"bad {number}"), Outcome.FAILED, at(number), verdict=verdict)
+        record = journal.record_outcome(record, entry)
+    with_samples = {
+        e.release.id for e in record.releases if e.verdict and e.verdict.results[0].compared is not None
+    }
+    assert sample_release("old").id not in with_samples
+    assert sample_release("live").id in with_samples and len(with_samples) == journal.KEEP_COMPARED + 1

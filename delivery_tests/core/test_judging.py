@@ -8,7 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from delivery.core.analysis import DEFAULT_RULES, ProbeResult, Rule, RuleResult, Sample, Series, VerdictPhase
+from delivery.core.analysis import (
+    DEFAULT_RULES,
+    NoData,
+    ProbeResult,
+    Rule,
+    RuleResult,
+    Sample,
+    Series,
+    VerdictPhase,
+)
 from delivery.core.judging import (
     judge,
     judge_alarms,
@@ -67,6 +76,35 @@ def test_no_datapoint_is_zero_only_where_requests_were_counted() -> None:
     assert judge_rule(ERRORS, series(ERRORS, requests=50)).phase is OK
     assert judge_rule(ERRORS, series(ERRORS, requests=0)).phase is OPEN
     assert judge_rule(ERRORS, series(ERRORS, requests=None)).phase is OPEN
+
+
+def test_zero_errors_need_requests_of_a_period_that_is_old_enough() -> None:
+    """CloudWatch may publish a period's requests before its errors: the newest period proves no zero."""
+
+    def judged(now: float, *requests: float) -> RuleResult:
+        witness = tuple(Sample(at(i * ERRORS.per), n) for i, n in enumerate(requests))
+        counted = Series(ERRORS.name, (), sum(requests), "query", witness=witness)
+        return judge_rule(ERRORS, counted, at(0), at(now))
+
+    newest = judged(10, 50)
+    assert newest.phase is OPEN and "published later" in newest.reason
+    assert judged(19.9, 50).phase is OPEN
+    assert judged(20, 50).phase is OK
+    assert judged(20, 0, 50).phase is OPEN
+    assert judged(30, 0, 50).phase is OK
+    told = judged(20, 20, 50)
+    assert told.phase is OK and "20 requests" in told.reason
+
+
+@pytest.mark.parametrize("no_data", ["inconclusive", "fail", "zero"])
+@pytest.mark.parametrize("values", [(), (0,), (99, 99, 99)])
+def test_an_error_of_the_provider_is_no_data_of_any_policy(
+    no_data: NoData, values: tuple[float, ...]
+) -> None:
+    """Could not look: neither a failure nor a pass, whatever silence means, whatever came back with it."""
+    rule = replace(ERRORS, no_data=no_data)
+    told = judge_rule(rule, replace(series(rule, *values), error="Throttling"), at(0), at(9999))
+    assert told.phase is BROKEN and "Throttling" in told.reason
 
 
 def test_silence_fails_where_the_rule_says_so_but_not_before_it_could_speak() -> None:

@@ -17,7 +17,7 @@ class VirtualClock:
         self.start = start
         self._now = start
         self._end = start + timedelta(seconds=horizon)
-        self._hooks: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._hooks: list[tuple[datetime, int, Callable[[], object]]] = []
         self._order = itertools.count()
 
     def now(self) -> datetime:
@@ -38,6 +38,6 @@ class VirtualClock:
         """Let time pass."""
         self.sleep_until(self._now + timedelta(seconds=seconds))
 
-    def at(self, seconds: float, hook: Callable[[], None]) -> None:
+    def at(self, seconds: float, hook: Callable[[], object]) -> None:
         """Run `hook` that many seconds from now, when somebody sleeps past it."""
         heapq.heappush(self._hooks, (self._now + timedelta(seconds=seconds), next(self._order), hook))

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from delivery.core.analysis import ProbeResult, Rule, Sample, Series
+from delivery.core.analysis import ProbeResult
 from delivery.core.infra import DeployContract
 from delivery.core.release import Slot
+from delivery.core.sample import Reading, Sample, Series
 from delivery.ports import FiringAlarm
 from delivery_tests.fakes.target import FakeTarget
 from delivery_tests.fakes.wire import Wire
@@ -50,38 +51,40 @@ class FakeMetrics:
         self.error = ""
         self.delay = 0.0
 
-    def read(self, rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime) -> Mapping[str, Series]:
-        """One series per rule over complete, published periods."""
+    def read(self, readings: Sequence[Reading]) -> tuple[Series, ...]:
+        """One series per reading over complete, published periods."""
         with self._wire.call("metrics.read"):
-            return {rule.name: self._series(rule, slot, start, end) for rule in rules}
+            return tuple(map(self._series, readings))
 
     def alarms(self, slot: Slot) -> Mapping[str, str]:
         """The slot's alarms by name."""
         with self._wire.call("metrics.alarms"):
             return {name: self._alarms.state(name) for name in self._contract.alarm_names[slot]}
 
-    def _series(self, rule: Rule, slot: Slot, start: datetime, end: datetime) -> Series:
-        query = f"{rule.statistic} {rule.metric} of {slot} per {rule.per:g} s"
+    def _series(self, reading: Reading) -> Series:
+        query = f"{reading.statistic} {reading.metric} of {reading.slot} per {reading.per:g} s"
         if self.error:
-            return Series(rule.name, query=query, error=self.error)
+            return Series(reading.name, query=query, error=self.error)
         if self.dark:
-            return Series(rule.name, query=query)
-        published = min(end, self._target.clock.now() - timedelta(seconds=self.delay))
-        samples, requests = [], 0.0
-        for at in _periods(start, published, rule.per):
-            value, counted = self._measure(rule, slot, at + timedelta(seconds=rule.per / 2))
-            requests += counted
+            return Series(reading.name, query=query)
+        published = min(reading.end, self._target.clock.now() - timedelta(seconds=self.delay))
+        samples, witness = [], []
+        for at in _periods(reading.start, published, reading.per):
+            value, counted = self._measure(reading, at + timedelta(seconds=reading.per / 2))
+            if counted:
+                witness.append(Sample(at, counted))
             if value is not None:
                 samples.append(Sample(at, value))
-        return Series(rule.name, tuple(samples), requests, query)
+        requests = sum(s.value for s in witness)
+        return Series(reading.name, tuple(samples), requests, query, witness=tuple(witness))
 
-    def _measure(self, rule: Rule, slot: Slot, moment: datetime) -> tuple[float | None, float]:
-        served = self._target.served(slot, moment)
-        requests = self.requests_per_second * rule.per * served.weight / 100 if served.healthy else 0.0
+    def _measure(self, reading: Reading, moment: datetime) -> tuple[float | None, float]:
+        served = self._target.served(reading.slot, moment)
+        requests = self.requests_per_second * reading.per * served.weight / 100 if served.healthy else 0.0
         if served.release is None:
             return None, 0.0
         behaviour = self._target.behaviours.at(served.release, moment)
-        match rule.metric:
+        match reading.metric:
             case "HealthyHostCount":
                 return float(served.healthy), requests
             case "RequestCount":

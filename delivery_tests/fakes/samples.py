@@ -146,4 +146,6 @@ def sample_contract(service: str = "web", environment: str = "production") -> De
         task_template={"name": "app", "essential": True, "readonlyRootFilesystem": True},
         hosted_zone_id="Z1",
         record_name="www.example.test",
+        subnets=("subnet-1", "subnet-2"),
+        security_groups=("sg-1",),
     )  # fmt: skip

@@ -33,6 +33,9 @@ class Behaviour:
     error_rate: float = 0.0
     preview_error_rate: float = 0.0
     latency: float = 0.05
+    task: str = "passes"  # its one-off task; or: fails, out of memory, does not start, hangs
+    task_takes: float = 3.0
+    task_starts: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from delivery.core.release import Release, Slot
-from delivery.core.target import Action, Drain, Launch, ShiftTraffic, TargetState
+from delivery.core.target import Action, Drain, EndTask, Launch, RunOnce, ShiftTraffic, TargetState
 from delivery.errors import RefusedError
 from delivery_tests.fakes.clock import VirtualClock
+from delivery_tests.fakes.oneoff import OneOffs
 from delivery_tests.fakes.slots import Behaviour, Behaviours, Fate, Tasks, Told, resized
 from delivery_tests.fakes.wire import Wire
 
@@ -36,6 +37,7 @@ class FakeTarget:
     def __init__(self, clock: VirtualClock, wire: Wire, behaviours: Behaviours) -> None:
         self.clock, self.wire, self.behaviours = clock, wire, behaviours
         self.tasks = Tasks(behaviours)
+        self.one_offs = OneOffs(behaviours)
         self.preview = Slot.GREEN
         self.propagation = 0.0  # seconds until a shift is seen
         self.applied: list[tuple[datetime, Action]] = []
@@ -44,10 +46,11 @@ class FakeTarget:
         self._told = {Slot.BLUE: Told(Slot.BLUE, weight=100), Slot.GREEN: Told(Slot.GREEN)}
         self._history: list[tuple[datetime, dict[Slot, Told]]] = [(clock.start, dict(self._told))]
 
-    def observe(self) -> TargetState:
+    def observe(self, task: str = "") -> TargetState:
         """One look."""
         with self.wire.call("target.observe"):
-            return self.look()
+            one_off = self.one_offs.shown(task, self.clock.now()) if task else None
+            return replace(self.look(), task=one_off) if one_off else self.look()
 
     def look(self, moment: datetime | None = None) -> TargetState:
         """The same, uncounted; also of a past moment."""
@@ -74,7 +77,7 @@ class FakeTarget:
     def do(self, action: Action) -> None:
         """The effect of one action."""
         self.applied.append((self.clock.now(), action))
-        before = (dict(self._told), self.preview)
+        before = (dict(self._told), self.preview, tuple(self.one_offs.runs))
         match action:
             case Launch():
                 self._launch(action)
@@ -82,7 +85,11 @@ class FakeTarget:
                 self._shift(action)
             case Drain():
                 self._drain(action)
-        if before != (self._told, self.preview):
+            case RunOnce():
+                self.one_offs.begin(action, self.clock.now())
+            case EndTask():
+                self.one_offs.end(action, self.clock.now())
+        if before != (self._told, self.preview, tuple(self.one_offs.runs)):
             self.effects.append((self.clock.now(), action))
             self._note()
 

@@ -88,7 +88,7 @@ def test_data_that_stops_in_the_middle_is_not_success() -> None:
     journey.deliver("a")
     commit = journey.push("b")
     metrics = journey.world.at().metrics
-    journey.world.clock.at(30, lambda: setattr(metrics, "dark", True))
+    journey.world.clock.at(45, lambda: setattr(metrics, "dark", True))
     with pytest.raises(RefusedError, match="inconclusive"):
         journey.deploy(commit.sha)
     rollout = journey.record.rollout

@@ -209,7 +209,7 @@ def test_what_somebody_takes_away_at_the_console_is_on_record() -> None:
     world = played(
         History(
             Canary((1, 100), analyze_for=0, bake=0),
-            (Event(0, "deploy", "c"), Event(5, "sour", "c"), Event(15, "weight", "c", 1)),
+            (Event(0, "deploy", "c"), Event(11, "sour", "c"), Event(21, "weight", "c", 1)),
             faults=(Fault("ledger.store", 1, "race"), Fault("ledger.store", 1, "race"),
                     Fault("ledger.store", 14, "lose")),
             verified=2, budget=0, strict=False, queue=False, backstop=False,

@@ -7,7 +7,7 @@ successor doing what the backstop would have it do. The end must be the same, wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -15,8 +15,8 @@ from delivery.core.ledger import Outcome
 from delivery.core.release import Slot
 from delivery.core.rollout import RolloutPhase
 from delivery.core.service import EnvironmentSpec
-from delivery.core.strategy import BlueGreen, Canary, Rolling
-from delivery.core.target import Action
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, RunTask
+from delivery.core.target import Action, RunOnce
 from delivery.errors import RefusedError
 from delivery.flows.deploy import deploy
 from delivery.flows.manual_rollback import return_to
@@ -92,15 +92,45 @@ def late(journey: Journey) -> None:
     journey.world.clock.advance(120)
 
 
+def failing_task(journey: Journey) -> None:
+    good(journey)
+    journey.world.behave(sample_sha("b"), Behaviour(task="fails"))
+
+
+BEFORE = RunTask(("python", "-m", "migrate"), timeout=20)
+TASK = replace(sample_environment("production", Canary((10, 100), analyze_for=10, bake=10)), before=BEFORE)
+
+
+def late_and_gone(journey: Journey) -> None:
+    """The image of the release before is gone."""
+    for name in "zab":
+        journey.deliver(name)
+    journey.world.registry.remove(journey.record.releases[1].release.image)
+    journey.world.behave(sample_sha("b"), BAD)
+    journey.world.clock.advance(120)
+
+
 CANARY = sample_environment("production", Canary((10, 100), analyze_for=10, bake=10))
+LINEAR = sample_environment("production", Linear(50, interval=10, bake=10))
+ASKING = sample_environment("production", Canary((CanaryStep(10, 10, Pause(10, "continue")), 100), bake=10))
 CASES = {
     "canary that passes": Case(CANARY, good, deliver_b),
     "canary that fails": Case(CANARY, bad, deliver_b),
     "canary that crashes": Case(CANARY, crashing, deliver_b),
     "blue/green that passes": Case(sample_environment("production", BlueGreen(bake=10)), good, deliver_b),
+    "blue/green that fails": Case(sample_environment("production", BlueGreen(bake=30)), bad, deliver_b),
+    "linear that passes": Case(LINEAR, good, deliver_b),
+    "linear that fails": Case(LINEAR, bad, deliver_b),
+    "canary that asks": Case(ASKING, good, deliver_b),
+    "late failure, the first target gone": Case(CANARY, late_and_gone, rejudge_b),
     "rolling that passes": Case(sample_environment("production", Rolling(bake=10)), good, deliver_b),
     "rolling that fails": Case(sample_environment("production", Rolling(bake=30)), bad, deliver_b),
     "late failure": Case(CANARY, late, rejudge_b),
+    "task that passes": Case(TASK, good, deliver_b),
+    "task that fails": Case(TASK, failing_task, deliver_b),
+    "task that fails, rolling": Case(
+        replace(sample_environment("production", Rolling(bake=10)), before=BEFORE), failing_task, deliver_b
+    ),
 }
 
 
@@ -117,9 +147,14 @@ def end_of(journey: Journey, effects: int, told: int) -> End:
         stable.release,
         stable.weight,
         seen.slot(seen.stable.other).desired,
-        tuple(action for _, action in journey.target.effects[effects:]),
+        tuple(_plain(action) for _, action in journey.target.effects[effects:]),
         frozenset(journey.world.notifier.kinds()[told:]) & {"live", "incident"},  # at least once each
     )
+
+
+def _plain(action: Action) -> Action:
+    """The action without its token, which has the second in it at which its rollout began."""
+    return replace(action, token="") if isinstance(action, RunOnce) else action
 
 
 def succeed(journey: Journey) -> None:

@@ -10,10 +10,14 @@ import pytest
 
 from delivery.core.analysis import RuleResult, Sample, Verdict, VerdictPhase
 from delivery.core.build import PushedImage, QualityReport, ScanReport
+from delivery.core.comparing import compare
+from delivery.core.comparison import CanaryAnalysis, Comparison, Measured, Score
 from delivery.core.drift import DriftReport, Finding
 from delivery.core.ledger import Restoration
-from delivery.orchestration import checks, metadata
+from delivery.core.scoring import result_of, score_of
+from delivery.orchestration import checks, verdicts
 from delivery_tests.fakes.samples import sample_pushed, sample_service, sample_sha
+from delivery_tests.seeded import at_each_minute
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 PRODUCTION = sample_service().environment("production")
@@ -64,6 +68,32 @@ def test_a_rule_in_dry_run_warns_and_does_not_condemn() -> None:
     """Measured and shown, not judged: never an error."""
     result = _health(RuleResult("target_5xx", FAILED, "told", dry_run=True))["target_5xx"]
     assert not result.passed and result.severity is WARN
+
+
+def test_compared_metrics_are_checks_of_their_own_and_the_score_decides() -> None:
+    """One check per comparison and side, and the score: a metric that is High warns, a failed score fails."""
+    analysis = CanaryAnalysis((Comparison("time", "TargetResponseTime", "p90"),), "both")
+    production = replace(PRODUCTION, compare=analysis)
+    declared = {spec.name for spec in checks.health_specs(production, dg.AssetKey("health"))}
+    assert {"time_vs_stable", "time_vs_previous", "canary"} <= declared
+    high = result_of(compare(analysis.comparisons[0], "stable", *(_side(v) for v in (0.4, 0.2))))
+    failed = score_of([high], analysis.score)
+    verdict = Verdict(FAILED, "as told", NOW, (high, failed))
+    given = {r.check_name: r for r in checks.health_results(production, verdict)}
+    assert set(given) == declared
+    assert (given["time_vs_stable"].passed, given["time_vs_stable"].severity) == (False, WARN)
+    assert (given["canary"].passed, given["canary"].severity) == (False, ERROR)
+    assert given["time_vs_previous"].description == given["alarms"].description == "not measured"
+
+
+def test_comparisons_that_are_no_longer_written_are_not_taken_for_alarms() -> None:
+    """A verdict from before the file was changed still fits the checks of now."""
+    high = result_of(compare(Comparison("time", "X", "p90"), "stable", _side(0.4), _side(0.2)))
+    assert _health(high, score_of([high], Score()))["alarms"].description == "not measured"
+
+
+def _side(value: float) -> Measured:
+    return Measured(at_each_minute([value] * 10))
 
 
 def test_firing_alarms_are_one_check_and_old_ones_only_warn() -> None:
@@ -143,5 +173,5 @@ def test_drift_that_was_not_looked_for_is_not_in_order() -> None:
 def test_samples_are_drawn_as_a_line() -> None:
     """From zero to the largest value, with the first and the last as numbers."""
     samples = [Sample(NOW + timedelta(minutes=i), value) for i, value in enumerate((0.0, 5.0, 10.0))]
-    assert metadata.sparkline(samples) == "0 ▁▅█ 10"
-    assert metadata.sparkline([]) == ""
+    assert verdicts.sparkline(samples) == "0 ▁▅█ 10"
+    assert verdicts.sparkline([]) == ""

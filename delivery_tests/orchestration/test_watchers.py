@@ -1,9 +1,8 @@
-"""The alarms, backstop and promotions sensors, and when drift is not looked for."""
+"""The alarms and promotions sensors, and when drift is not looked for."""
 
 from __future__ import annotations
 
 import dagster as dg
-import pytest
 
 from delivery.orchestration.schedules import drift_cron, not_now
 from delivery_tests.fakes.samples import sample_contract, sample_service, sample_sha
@@ -30,7 +29,7 @@ def test_a_firing_alarm_of_the_live_release_has_it_judged() -> None:
     (run,) = house.tick("alarms").run_requests or []
     assert (run.job_name, run.partition_key) == ("web_production_judgement", sha)
     assert name in (run.run_key or "") and since.isoformat() in (run.run_key or "")
-    assert run.tags["delivery/lock"] == "web/staging"
+    assert run.tags["delivery/lock"] == "web/production/judgement"
 
 
 def test_an_alarm_is_judged_once_per_firing() -> None:
@@ -110,87 +109,22 @@ def test_a_late_failure_is_rolled_back_by_the_judgement_the_alarm_asks_for() -> 
     assert not house.tick("alarms").run_requests
 
 
+def test_a_judgement_waits_for_no_build() -> None:
+    """Its lock is its own, on its job too (started by a person), and it is ahead of others in the queue."""
+    house = House()
+    delivery, judgement = (
+        house.defs.resolve_job_def(name).run_tags for name in ("web_delivery", "web_production_judgement")
+    )
+    assert delivery["delivery/lock"] == "web/staging"
+    assert judgement["delivery/lock"] == "web/production/judgement"
+    assert int(judgement["dagster/priority"]) > int(delivery.get("dagster/priority", "0"))
+
+
 def test_alarms_that_cannot_be_read_are_told_and_cost_nothing() -> None:
     """An unreachable CloudWatch is a skipped tick with its reason."""
     house = House()
     house.world.wire.fail("alarms.firing")
     assert "did not answer" in (house.tick("alarms").skip_message or "")
-
-
-def _killed(house: House, name: str) -> str:
-    """A commit whose rollout in production was interrupted, its lock expired."""
-    sha = house.push(name)
-    house.world.wire.kill(4, "after target.apply")
-    assert not house.run(sha).success
-    assert house.world.record("production").in_flight is not None
-    house.world.wire.heal()
-    house.world.clock.advance(3600)
-    return sha
-
-
-def test_the_backstop_finishes_a_dead_rollout_from_where_it_stopped() -> None:
-    """A run of the remaining stages, environments that follow included; then everything is live."""
-    house = House()
-    sha = _killed(house, "a")
-    (run,) = house.tick("backstop").run_requests or []
-    assert (run.job_name, run.partition_key) == ("web_delivery", sha)
-    house.world.clock.advance(3600)
-    (later,) = house.tick("backstop").run_requests or []
-    assert later.run_key != run.run_key
-    stages = {key.to_user_string() for key in run.asset_selection or []}
-    assert "web/source" not in stages and "web/production/live" in stages
-    result = house.run(sha, assets=run.asset_selection)
-    assert result.success
-    live = house.world.record("production").live
-    assert live is not None and live.commit == sha
-
-
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, STARTED])
-def test_the_backstop_waits_for_a_run_that_holds_the_lock(status: dg.DagsterRunStatus) -> None:
-    """While a run for the same lock is queued or in progress nothing is started, and the reason is told."""
-    house = House()
-    _killed(house, "a")
-    house.begin("web_delivery", status, delivery_lock="web/staging")
-    result = house.tick("backstop")
-    assert not result.run_requests and "is on its way" in (result.skip_message or "")
-
-
-def test_the_backstop_ends_a_run_that_only_seems_to_be_on_its_way() -> None:
-    """Worker and code server died together: the run that held the expired lock is marked failed, and the
-    next tick finishes its rollout."""
-    house = House()
-    sha = _killed(house, "a")
-    (killed,) = house.instance.get_runs()
-    ghost = house.begin("web_delivery", STARTED, root=killed.run_id, delivery_lock="web/staging")
-    other = house.begin("web_production_drift", STARTED, delivery_lock="web/production/drift")
-    first = house.tick("backstop")
-    assert not first.run_requests and "marked failed" in (first.skip_message or "")
-    assert house.state(ghost).status is dg.DagsterRunStatus.FAILURE
-    assert house.state(other).status is STARTED
-    (run,) = house.tick("backstop").run_requests or []
-    assert run.partition_key == sha
-
-
-def test_the_backstop_finds_a_failed_verdict_without_a_restoration() -> None:
-    """The worker died between verdict and rollback: the judgement job restores the good release."""
-    house = House()
-    assert house.deliver("good").success
-    bad = house.push("bad")
-    house.world.behave(bad, Behaviour(error_rate=0.5))
-    selection = [
-        key
-        for key in house.defs.resolve_asset_graph().get_all_asset_keys()
-        if key.path[-1] not in ("rollback", "incident", "drift") and "production" not in key.path
-    ]
-    house.run(bad, assets=selection)
-    house.world.clock.advance(3600)
-    (run,) = house.tick("backstop").run_requests or []
-    assert (run.job_name, run.partition_key) == ("web_staging_judgement", bad)
-    result = house.run(bad, run.job_name or "")
-    assert not result.success
-    restoration = house.world.record("staging").restorations[-1]
-    assert restoration.restored
-    assert not house.tick("backstop").run_requests
 
 
 def test_a_promotion_waits_for_its_soak_and_says_so() -> None:
@@ -253,6 +187,9 @@ def test_drift_is_looked_for_only_when_nothing_is_being_changed() -> None:
     assert reason() == ""
     house.world.wire.fail("ledger.load")
     assert "did not answer" in reason()
+    house.world.wire.heal()
+    house.begin("web_production_judgement", STARTED, delivery_lock="web/production/judgement")
+    assert reason() == "a run for web/production/judgement is changing things"
     house.begin("web_delivery", STARTED, delivery_lock="web/staging")
     assert reason() == "a run for web/staging is changing things"
 

@@ -1,4 +1,4 @@
-"""CloudWatch's measurements of one slot.
+"""CloudWatch's measurements of the slots.
 
 Metrics and their dimensions: "CloudWatch metrics for your Application Load Balancer" (ELB user guide) and
 "Amazon ECS CloudWatch metrics" (ECS developer guide).
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from delivery.adapters.aws.errors import translated
 from delivery.adapters.aws.session import Aws
-from delivery.core.analysis import Rule, Sample, Series
 from delivery.core.infra import DeployContract
 from delivery.core.release import Slot
+from delivery.core.sample import Reading, Sample, Series
 from delivery.errors import NotFoundError, ProviderError
 
 #: Metrics of the service's tasks; all others are the load balancer's.
@@ -36,14 +36,20 @@ WITNESS = "RequestCount"
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """One metric over whole periods: seconds since the epoch, `end` exclusive, a multiple of `period`."""
+    """One metric of one slot over whole periods: seconds since the epoch, `end` exclusive, a multiple of
+    `period`."""
 
-    id: str
     metric: str
     statistic: str
+    slot: Slot
     period: int
     start: int
     end: int
+
+    @property
+    def witness(self) -> _Query:
+        """The requests counted in the same periods."""
+        return replace(self, metric=WITNESS, statistic="Sum")
 
     def keep(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:
         """Those of its own span: all queries of a call share one, and the periods differ."""
@@ -64,27 +70,23 @@ class CloudWatchMetrics:
     def __init__(self, aws: Aws, contract: DeployContract) -> None:
         self._aws, self._contract = aws, contract
 
-    def read(self, rules: Sequence[Rule], slot: Slot, start: datetime, end: datetime) -> Mapping[str, Series]:
-        """One series per rule name, over complete periods between the two moments, in one request.
+    def read(self, readings: Sequence[Reading]) -> tuple[Series, ...]:
+        """One series per reading, over complete periods between its two moments, all in one request.
 
         A provider failure comes back in `Series.error`, never as an empty series.
         """
-        asked = {rule.name: _query(f"m{n}", rule, start, end) for n, rule in enumerate(rules)}
-        witnesses = {
-            q.period: _Query(f"w{q.period}", WITNESS, "Sum", q.period, q.start, q.end) for q in asked.values()
-        }
-        queries = [q for q in (*asked.values(), *witnesses.values()) if q.start < q.end]
+        asked = [_query(reading) for reading in readings]
+        queries = dict.fromkeys(
+            q for query in asked if query.start < query.end for q in (query, query.witness)
+        )
         try:
-            answers = self._ask(queries, slot) if queries else {}
+            answers = self._ask(tuple(queries)) if queries else {}
         except (ProviderError, NotFoundError) as error:
-            return {
-                r.name: Series(r.name, query=self._words(asked[r.name], slot), error=str(error))
-                for r in rules
-            }
-        return {
-            rule.name: self._series(rule, slot, asked[rule.name], witnesses[asked[rule.name].period], answers)
-            for rule in rules
-        }
+            return tuple(
+                Series(r.name, query=self._words(q), error=str(error))
+                for r, q in zip(readings, asked, strict=True)
+            )
+        return tuple(self._series(r, q, answers) for r, q in zip(readings, asked, strict=True))
 
     def alarms(self, slot: Slot) -> Mapping[str, str]:
         """`STATE: reason` of the slot's alarms by name. One that CloudWatch does not have tells nothing."""
@@ -102,33 +104,33 @@ class CloudWatchMetrics:
             name: found.get(name, "INSUFFICIENT_DATA: CloudWatch has no alarm of this name") for name in names
         }
 
-    def _ask(self, queries: Sequence[_Query], slot: Slot) -> dict[str, _Answer]:
-        """One request for all; further pages only beyond 100,800 datapoints."""
-        answers = {q.id: _Answer([], "CloudWatch did not answer this query") for q in queries}
+    def _ask(self, queries: Sequence[_Query]) -> dict[_Query, _Answer]:
+        """One request for all (up to 500); further pages only beyond 100,800 datapoints."""
+        names = {f"q{n}": query for n, query in enumerate(queries)}
+        answers = {query: _Answer([], "CloudWatch did not answer this query") for query in queries}
         with translated("The metrics could not be read"):
             pages = self._aws.client("cloudwatch").get_paginator("get_metric_data")
             for page in pages.paginate(
-                MetricDataQueries=[self._wire(q, slot) for q in queries],
+                MetricDataQueries=[self._wire(id_, query) for id_, query in names.items()],
                 StartTime=_moment(min(q.start for q in queries)),
                 EndTime=_moment(max(q.end for q in queries)),
                 ScanBy="TimestampAscending",
             ):
                 for result in page["MetricDataResults"]:
-                    _add(answers[result["Id"]], result)
+                    _add(answers[names[result["Id"]]], result)
         return answers
 
-    def _series(
-        self, rule: Rule, slot: Slot, query: _Query, witness: _Query, answers: Mapping[str, _Answer]
-    ) -> Series:
-        words = self._words(query, slot)
-        if query.id not in answers:
-            return Series(rule.name, query=words)  # no period is complete yet
-        answer, counted = answers[query.id], answers[witness.id]
-        problem = answer.problem or (counted.problem if rule.no_data == "zero" else "")
+    def _series(self, reading: Reading, query: _Query, answers: Mapping[_Query, _Answer]) -> Series:
+        words = self._words(query)
+        if query not in answers:
+            return Series(reading.name, query=words)  # no period is complete yet
+        answer, counted = answers[query], answers[query.witness]
+        problem = answer.problem or (counted.problem if reading.counted else "")
         if problem:
-            return Series(rule.name, query=words, error=problem)
-        requests = None if counted.problem else sum(s.value for s in witness.keep(counted.samples))
-        return Series(rule.name, query.keep(answer.samples), requests, words)
+            return Series(reading.name, query=words, error=problem)
+        witness = () if counted.problem else query.keep(counted.samples)
+        requests = None if counted.problem else sum(s.value for s in witness)
+        return Series(reading.name, query.keep(answer.samples), requests, words, witness=witness)
 
     def _dimensions(self, metric: str, slot: Slot) -> dict[str, str]:
         contract = self._contract
@@ -139,15 +141,15 @@ class CloudWatchMetrics:
             return balancer
         return {"TargetGroup": contract.target_group_suffixes[slot], **balancer}
 
-    def _wire(self, query: _Query, slot: Slot) -> dict[str, Any]:
-        dimensions = [{"Name": k, "Value": v} for k, v in self._dimensions(query.metric, slot).items()]
+    def _wire(self, id_: str, query: _Query) -> dict[str, Any]:
+        dimensions = [{"Name": k, "Value": v} for k, v in self._dimensions(query.metric, query.slot).items()]
         metric = {"Namespace": _namespace(query.metric), "MetricName": query.metric, "Dimensions": dimensions}
         stat = {"Metric": metric, "Period": query.period, "Stat": query.statistic}
-        return {"Id": query.id, "MetricStat": stat, "ReturnData": True}
+        return {"Id": id_, "MetricStat": stat, "ReturnData": True}
 
-    def _words(self, query: _Query, slot: Slot) -> str:
+    def _words(self, query: _Query) -> str:
         """The query as evidence: enough to ask it again."""
-        named = ", ".join(f"{k}={v}" for k, v in self._dimensions(query.metric, slot).items())
+        named = ", ".join(f"{k}={v}" for k, v in self._dimensions(query.metric, query.slot).items())
         span = f"{_moment(query.start):%Y-%m-%dT%H:%M:%SZ} to {_moment(query.end):%Y-%m-%dT%H:%M:%SZ}"
         return (
             f"{_namespace(query.metric)} {query.metric} {{{named}}} {query.statistic} "
@@ -155,12 +157,12 @@ class CloudWatchMetrics:
         )
 
 
-def _query(id_: str, rule: Rule, start: datetime, end: datetime) -> _Query:
+def _query(reading: Reading) -> _Query:
     """Periods begin at multiples of their length since the epoch; those cut at either end are left out."""
-    period = max(1, round(rule.per))
-    first = math.ceil(start.timestamp() / period) * period
-    last = math.floor(end.timestamp() / period) * period
-    return _Query(id_, rule.metric, rule.statistic, period, first, max(first, last))
+    period = max(1, round(reading.per))
+    first = math.ceil(reading.start.timestamp() / period) * period
+    last = math.floor(reading.end.timestamp() / period) * period
+    return _Query(reading.metric, reading.statistic, reading.slot, period, first, max(first, last))
 
 
 def _add(answer: _Answer, result: Mapping[str, Any]) -> None:

@@ -12,13 +12,23 @@ from typing import assert_never
 from delivery.adapters.aws.session import Aws
 from delivery.adapters.ecs.capacity import Capacity, bounds_for
 from delivery.adapters.ecs.observe import healthy_of, is_suspicious, release_name, slot_state
+from delivery.adapters.ecs.oneoff import OneOffs
 from delivery.adapters.ecs.services import Service, Services, completed, decisive, launch_change
 from delivery.adapters.ecs.task_definition import Revisions
 from delivery.adapters.ecs.tasks import Tasks
 from delivery.adapters.ecs.traffic import Traffic
 from delivery.core.infra import DeployContract
 from delivery.core.release import Slot
-from delivery.core.target import Action, Drain, Launch, ShiftTraffic, SlotState, TargetState
+from delivery.core.target import (
+    Action,
+    Drain,
+    EndTask,
+    Launch,
+    RunOnce,
+    ShiftTraffic,
+    SlotState,
+    TargetState,
+)
 from delivery.errors import RefusedError
 
 
@@ -32,8 +42,9 @@ class EcsTarget:
         self._traffic = Traffic(aws, contract)
         self._capacity = Capacity(aws, contract)
         self._tasks = Tasks(aws, contract, self._revisions)
+        self._one_offs = OneOffs(aws, contract, self._revisions, self._tasks)
 
-    def observe(self) -> TargetState:
+    def observe(self, task: str = "") -> TargetState:
         """One look at both slots: two calls for both, one for each slot in use, and more where tasks fail.
 
         Until a deployment has arrived, only targets of its own revision count: what is just leaving the slot
@@ -49,6 +60,7 @@ class EcsTarget:
             preview=self._traffic.preview(rules) or idle,
             min_capacity=self._contract.min_capacity,
             max_capacity=self._contract.max_capacity,
+            task=self._one_offs.look(task) if task else None,
         )
 
     def apply(self, action: Action) -> None:
@@ -60,6 +72,10 @@ class EcsTarget:
                 self._shift(action)
             case Drain():
                 self._drain(action)
+            case RunOnce():
+                self._one_offs.run(action)
+            case EndTask():
+                self._one_offs.end(action)
             case _:
                 assert_never(action)
 

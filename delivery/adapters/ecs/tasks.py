@@ -44,7 +44,11 @@ class Tasks:
         if not failed:
             return 0, None
         last = max(failed, key=lambda t: t["stoppedAt"])
-        return len(failed), failure_of(last, self._words_of(last))
+        return len(failed), self.failure(last)
+
+    def failure(self, task: Task) -> TaskFailure:
+        """Why a stopped task stopped, with its last words."""
+        return failure_of(task, self._words_of(task))
 
     def _tasks(self, service: str, status: str) -> list[Task]:
         with translated(f"The tasks of {service} could not be read"):

@@ -16,6 +16,7 @@ from delivery.catalog.models.base import (
     off_or_given,
 )
 from delivery.catalog.models.health import HealthModel
+from delivery.catalog.models.quality import argv, memory_text
 from delivery.catalog.models.source import TerraformModel
 from delivery.core.promotion import Window
 from delivery.core.strategy import Canary
@@ -134,6 +135,15 @@ class LimitsModel(Strict):
     failed_tasks: int | None = Field(None, ge=1)
 
 
+class BeforeModel(Strict):
+    """A task of the release that runs before anything of it gets traffic; exit code 0 lets it go on."""
+
+    run: Annotated[list[str], BeforeValidator(argv, json_schema_input_type=str | list[str])]
+    timeout: PositiveDuration | None = None
+    cpu: Annotated[int, Field(ge=256, description="CPU units; 1024 is one vCPU.")] | None = None
+    memory: Annotated[str, AfterValidator(memory_text), Field(examples=["512m", "2g"])] | None = None
+
+
 class DnsModel(Strict):
     """The record of a Route53 zone that names the healthy release's load balancer."""
 
@@ -162,3 +172,5 @@ class EnvironmentModel(Strict):
     dns: DnsModel | None = None
     notify: list[Annotated[str, AfterValidator(_route)]] = []
     variables: dict[str, str] = {}
+    before: BeforeModel | None = None
+    quick: Literal["never", "known_good"] = "known_good"

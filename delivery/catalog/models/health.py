@@ -1,4 +1,4 @@
-"""Rollback triggers: which CloudWatch metric condemns a release, and after how long."""
+"""What a release is judged by: rollback triggers (which metric condemns it, after how long), comparisons."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from delivery.catalog.models.base import PositiveDuration, Strict, seconds
 from delivery.core.analysis import NoData
+from delivery.core.comparison import Baseline, Direction, Score
 
 _STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
 
@@ -83,14 +84,76 @@ class TriggerModel(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
 
 
+def _share(text: str) -> str:
+    if share(text) < 0:
+        raise ValueError("must not be negative")
+    return text
+
+
+def share(text: str) -> float:
+    """`20%` as 0.2; ValueError when it is no percentage."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a percentage such as 20%")
+    return float(match[1]) / 100
+
+
+def _percent(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a tolerance is a percentage: {value:g}%, for example")
+    return value
+
+
+Percentage = Annotated[
+    str, BeforeValidator(_percent, json_schema_input_type=str), AfterValidator(_share),
+    Field(examples=["10%", "20%"]),
+]  # fmt: skip
+
+
+def _compared(name: str) -> str:
+    if name in SIZES:
+        raise ValueError(
+            f"{name!r} cannot be compared: it follows from each slot's share of the traffic and its size"
+        )
+    return _metric(name)
+
+
+class ComparisonModel(Strict):
+    """One metric of the candidate against the baseline; it may be worse by `tolerance`, and by chance."""
+
+    metric: Annotated[str, AfterValidator(_compared)]
+    statistic: Annotated[str, AfterValidator(_statistic)] | None = None
+    per: Annotated[PositiveDuration, AfterValidator(_period)] = "60s"
+    tolerance: Percentage | None = None
+    least: float | None = Field(None, ge=0)
+    direction: Direction | None = None
+    weight: float | None = Field(None, gt=0)
+    critical: bool = False
+    minimum_samples: int | None = Field(None, ge=5)
+    dry_run: bool = False
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
+
+
+class ScoreModel(Strict):
+    """From which score on a canary passes, and from which it is marginal (a person decides)."""
+
+    pass_: float = Field(Score().passing, alias="pass", gt=0, le=100)
+    marginal: float = Field(Score().marginal, ge=0, le=100)
+
+
 class HealthModel(Strict):
     """What a release is judged by, besides the health of its targets."""
 
-    rollback_triggers: list[TriggerModel] = Field(min_length=1)
+    rollback_triggers: list[TriggerModel] | None = Field(None, min_length=1)
+    compare: list[ComparisonModel] | None = Field(None, min_length=1)
+    baseline: Baseline | None = None
+    score: ScoreModel | None = None
 
 
+#: Metrics that tell how much a slot was given, not how it does.
+SIZES = ("RequestCount", "RequestCountPerTarget", "HealthyHostCount", "UnHealthyHostCount")
 #: Names that other checks on `health` have.
-RESERVED = ("targets", "preview", "launch", "alarms")
+RESERVED = ("targets", "preview", "launch", "alarms", "canary")
 
 
 def trigger_name(trigger: Mapping[str, Any]) -> str:

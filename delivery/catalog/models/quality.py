@@ -69,7 +69,8 @@ def megabytes(text: str) -> int:
     return int(match[1]) * (1024 if match[2] == "g" else 1)
 
 
-def _memory(text: str) -> str:
+def memory_text(text: str) -> str:
+    """The text, if it is an amount of memory."""
     megabytes(text)
     return text
 
@@ -91,7 +92,7 @@ class GateModel(Strict):
     run: Annotated[list[str], BeforeValidator(argv, json_schema_input_type=str | list[str])]
     image: str | None = Field(None, min_length=1, description="Container image; default: quality.image.")
     timeout: PositiveDuration | None = None
-    memory: Annotated[str, AfterValidator(_memory)] | None = None
+    memory: Annotated[str, AfterValidator(memory_text)] | None = None
     environment: dict[str, str] = {}
     junit: RelativePath | None = Field(None, description="JUnit XML the command writes.")
     coverage: RelativePath | None = Field(None, description="Cobertura XML the command writes.")

@@ -15,7 +15,7 @@ from delivery.orchestration.jobs import Job, judgement_job
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors import EVERY_LOOK
 from delivery.orchestration.sensors.runs import active
-from delivery.orchestration.tags import COMMIT, REASON, chain_of, run_tags
+from delivery.orchestration.tags import COMMIT, REASON, URGENT, judgement_lock, run_tags
 from delivery.ports import World
 
 #: Seconds after which an alarm that still fires is judged again, if the judgement came to nothing.
@@ -37,18 +37,15 @@ def alarms_sensor(
     def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         try:
             due = watch.alarms_to_judge(context.resources.world, services, context.log.warning)
-            return judgements(context, services, due)
+            return judgements(context, due)
         except DeliveryError as error:
             return dg.SensorResult(skip_reason=str(error))
 
     return alarms
 
 
-def judgements(
-    context: dg.SensorEvaluationContext, services: Sequence[ServiceSpec], due: Sequence[watch.Rejudge]
-) -> dg.SensorResult:
+def judgements(context: dg.SensorEvaluationContext, due: Sequence[watch.Rejudge]) -> dg.SensorResult:
     """One run per release: a second alarm of it waits until the first one's judgement is over."""
-    specs = {spec.name: spec for spec in services}
     runs: dict[tuple[str, str, str], dg.RunRequest] = {}
     notes = []
     for one in due:
@@ -56,12 +53,17 @@ def judgements(
         if release in runs or active(context.instance, {COMMIT: one.commit}, job):
             notes.append(f"{one.alarm}: {one.commit[:8]} is being judged already in {one.environment}")
             continue
-        tags = run_tags(one.service, one.environment, chain_of(specs[one.service], one.environment).lock)
+        lock = judgement_lock(one.service, one.environment)
         runs[release] = dg.RunRequest(
             run_key=":".join((f"{one.service}/{one.environment}", one.commit, _firing(context, one))),
             job_name=job,
             partition_key=one.commit,
-            tags={**tags, COMMIT: one.commit, REASON: f"alarm {one.alarm}"},
+            tags={
+                **run_tags(one.service, one.environment, lock),
+                **URGENT,
+                COMMIT: one.commit,
+                REASON: f"alarm {one.alarm}",
+            },
         )
         context.log.info(f"{one.service} in {one.environment}: {one.alarm} fires: {one.reason}")
     return dg.SensorResult(

@@ -13,14 +13,14 @@ from delivery.flows import watch
 from delivery.orchestration import partitions
 from delivery.orchestration.jobs import Job, judgement_job, resumed
 from delivery.orchestration.operation import RESOURCES
-from delivery.orchestration.sensors.runs import active, bury
-from delivery.orchestration.tags import COMMIT, LOCK, REASON, chain_of, run_tags
+from delivery.orchestration.sensors.runs import bury, under_way
+from delivery.orchestration.tags import COMMIT, REASON, URGENT, chain_of, judgement_lock, run_tags
 from delivery.ports import World
 
 INTERVAL = 30
 DESCRIPTION = """Reads the ledgers for rollouts whose deployer is gone and verdicts without a rollback.
 
-Starts what finishes them, unless a run for the same lock is on its way."""
+Starts what finishes them, unless a run that will do so is on its way."""
 
 
 def backstop_sensor(
@@ -54,9 +54,9 @@ def finishers(
     changes, notes = [], []
     for one in found:
         spec = specs[one.service]
-        lock = chain_of(spec, one.environment).lock
-        if lock in runs or active(context.instance, {LOCK: lock}):
-            notes.append(_waits(context, one, lock))
+        lock = _lock(spec, one)
+        if lock in runs or _will_be_finished(context.instance, spec, one):
+            notes.append(_waits(context, spec, one))
             continue
         runs[lock] = _finisher(spec, one, lock, context.resources.world.clock.now())
         changes.append(partitions.added(one.service, [one.commit]))
@@ -68,16 +68,32 @@ def finishers(
     )
 
 
-def _waits(context: dg.SensorEvaluationContext, one: watch.Unfinished, lock: str) -> str:
+def _lock(spec: ServiceSpec, one: watch.Unfinished) -> str:
+    """A rollout is finished in its chain's turn; a rollback waits for no delivery."""
+    chain = chain_of(spec, one.environment).lock
+    return chain if one.kind == "rollout" else judgement_lock(one.service, one.environment)
+
+
+def _will_be_finished(instance: dg.DagsterInstance, spec: ServiceSpec, one: watch.Unfinished) -> bool:
+    """Whether a run on its way does it: a judgement of this environment, a delivery of this commit, and for
+    a rollout any delivery of its chain (it settles what it finds). Another commit's build is no rollback."""
+    if under_way(instance, [judgement_lock(one.service, one.environment)]):
+        return True
+    commit = None if one.kind == "rollout" else one.commit
+    return bool(under_way(instance, [chain_of(spec, one.environment).lock], commit))
+
+
+def _waits(context: dg.SensorEvaluationContext, spec: ServiceSpec, one: watch.Unfinished) -> str:
     """Why nothing is started now. A run that only seems to be on its way is ended first."""
     told = f"{one.service} in {one.environment}: {one.reason}"
     world: World = context.resources.world
     held = world.ledger.load(one.service, one.environment).record.lock
     expired = held is not None and held.expires_at <= world.clock.now()
-    if held is not None and expired and bury(context.instance, held.holder, lock):
+    locks = (chain_of(spec, one.environment).lock, judgement_lock(one.service, one.environment))
+    if held is not None and expired and bury(context.instance, held.holder, locks):
         context.log.warning(f"{told}; {held.holder} is gone and was marked failed")
         return f"{told}; {held.holder} is gone and was marked failed, the next tick goes on"
-    return f"{told}; a run for {lock} is on its way"
+    return f"{told}; a run for {' or '.join(locks)} is on its way"
 
 
 def _finisher(spec: ServiceSpec, one: watch.Unfinished, lock: str, now: datetime) -> dg.RunRequest:
@@ -89,5 +105,10 @@ def _finisher(spec: ServiceSpec, one: watch.Unfinished, lock: str, now: datetime
         job_name=chain.job if rollout else judgement_job(one.service, one.environment),
         partition_key=one.commit,
         asset_selection=resumed(spec, one.environment) if rollout else None,
-        tags={**run_tags(one.service, one.environment, lock), COMMIT: one.commit, REASON: one.reason},
+        tags={
+            **run_tags(one.service, one.environment, lock),
+            **URGENT,
+            COMMIT: one.commit,
+            REASON: one.reason,
+        },
     )

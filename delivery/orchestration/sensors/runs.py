@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -15,6 +15,8 @@ IN_PROGRESS = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
+#: Dagster's own tag: the partition key of a run, which is a commit.
+PARTITION = "dagster/partition"
 ACTIVE = (dg.DagsterRunStatus.QUEUED, *IN_PROGRESS)
 
 
@@ -47,16 +49,28 @@ def _finishes(run: dg.DagsterRun) -> bool:
     return run.parent_run_id is not None or run.tags.get(REASON, PROMOTION) != PROMOTION
 
 
-def bury(instance: dg.DagsterInstance, holder: str, lock: str) -> bool:
+def under_way(
+    instance: dg.DagsterInstance, locks: Collection[str], commit: str | None = None
+) -> Sequence[dg.DagsterRun]:
+    """Runs under one of these locks that are queued or in progress; with `commit`, only those of it."""
+    found = [run for lock in locks for run in active(instance, {LOCK: lock})]
+    return [run for run in found if commit is None or commit_of(run) == commit]
+
+
+def commit_of(run: dg.DagsterRun) -> str:
+    """The commit a run is about: our tag, or the partition of one that a person started in the UI."""
+    return run.tags.get(COMMIT) or run.tags.get(PARTITION, "")
+
+
+def bury(instance: dg.DagsterInstance, holder: str, locks: Collection[str]) -> bool:
     """Mark the run failed that holds the ledger's expired lock and still counts as started.
 
     When a run's worker and its code server die together, Dagster believes the run to be on its way for hours,
     and nothing else gets its turn. A living worker renews its lock, so an expired one tells that it is gone;
     should it only have slept, its next write is refused by the fence.
     """
-    started = dg.RunsFilter(tags={LOCK: lock}, statuses=[dg.DagsterRunStatus.STARTED])
-    for run in instance.get_runs(started):
-        if holder == holder_of(run):
+    for run in under_way(instance, locks):
+        if run.status is dg.DagsterRunStatus.STARTED and holder == holder_of(run):
             instance.report_run_failed(run, "Its deploy lock expired: the worker of this run is gone.")
             return True
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from delivery.core.comparison import Baseline
 from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy
 from delivery_tests.flows.properties.history import (
     BEHAVIOURS,
@@ -19,8 +20,9 @@ from delivery_tests.flows.properties.history import (
 #: As often as they stand here.
 DOINGS: tuple[Doing, ...] = (
     "deploy", "deploy", "deploy", "deploy", "deploy", "deploy", "sour", "sour", "sour", "judge", "rollback",
-    "return", "return", "abort", "abort", "continue", "hold", "unhold", "lift", "lift", "approve", "alarm",
-    "calm", "dark", "light", "gone", "scale", "weight", "drain", "foreign",
+    "return", "return", "abort", "abort", "pause", "pause", "continue", "continue", "hold", "unhold",
+    "lift", "lift", "approve", "alarm", "calm", "dark", "light", "gone", "scale", "weight", "drain",
+    "foreign", "end task",
 )  # fmt: skip
 NAMES = (
     "ledger.store", "ledger.store", "ledger.store", "ledger.load", "target.apply", "target.apply",
@@ -44,7 +46,7 @@ BREAKINGS: tuple[Breaking, ...] = (
 AWAY, AWAY_IN_APPLY = (5, 30, 70, 200), (5, 15)
 #: Whose turn it is, counted from the first commit that is not verified when the history begins.
 WHOSE = (0, 0, 0, 0, 1, 1, 2, -1)
-BEHAVES = ("good", "good", "good", *BEHAVIOURS, "errors", "crashes", "sick")
+BEHAVES = ("good", "good", "good", *BEHAVIOURS, "errors", "crashes", "sick", "failing task")
 
 _PAUSES: st.SearchStrategy[Pause | None] = st.sampled_from(
     (None, None, None, None, Pause(10, "continue"), Pause(10, "abort"), Pause(20, "stop"))
@@ -94,6 +96,7 @@ def _history(
     turns: list[tuple[int, int, str]],
     faults: list[Fault],
     rest: tuple[int, ...],
+    baseline: Baseline | None,
 ) -> History:
     verified, patience, budget, shows, propagation, flags = rest
 
@@ -118,6 +121,8 @@ def _history(
         queue=bool(flags & 2),
         backstop=bool(flags & 4),
         rescue=bool(flags & 8),
+        task=flags >= 16,
+        baseline=baseline,
     )
 
 
@@ -127,10 +132,14 @@ _REST = st.tuples(
     st.integers(0, 3),
     st.sampled_from((1000, 1, 3)),
     st.sampled_from((0, 0, 0, 3, 5)),
-    st.integers(0, 15),
+    st.integers(0, 31),
+)
+
+_BASELINES: st.SearchStrategy[Baseline | None] = st.sampled_from(
+    (None, None, None, None, None, "stable", "previous", "both")
 )
 
 HISTORIES: st.SearchStrategy[History] = st.builds(
     _history, _STRATEGIES, st.sampled_from(BEHAVES), st.lists(_EVENTS, max_size=5),
-    st.lists(_TURNS, max_size=2), st.lists(_FAULTS, max_size=4), _REST,
+    st.lists(_TURNS, max_size=2), st.lists(_FAULTS, max_size=4), _REST, _BASELINES,
 )  # fmt: skip

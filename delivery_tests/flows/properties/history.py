@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from delivery.core.comparison import Baseline
 from delivery.core.strategy import Strategy
 from delivery_tests.fakes import Behaviour
 
@@ -22,12 +23,15 @@ BEHAVIOURS = {
     "hangs": Behaviour(**_UP, latency=9.0),
     "bad preview": Behaviour(**_UP, preview_error_rate=1.0),
     "one bad preview": Behaviour(**_UP, preview_error_rate=0.2),
+    "slow task": Behaviour(**_UP, task_takes=12.0, task_starts=3.0),
+    "failing task": Behaviour(**_UP, task="fails"),
+    "hanging task": Behaviour(**_UP, task="hangs"),
 }
 
 Doing = Literal[
     "deploy", "judge", "rollback",  # runs
-    "return", "hold", "unhold", "lift", "continue", "abort", "approve",  # persons
-    "weight", "drain", "foreign", "scale",  # somebody at the AWS console
+    "return", "hold", "unhold", "lift", "pause", "continue", "abort", "approve",  # persons
+    "weight", "drain", "foreign", "scale", "end task",  # somebody at the AWS console
     "sour", "alarm", "calm", "dark", "light", "gone",  # the world outside
 ]  # fmt: skip
 Breaking = Literal["refuse", "lose", "error", "stall", "late", "kill", "die", "race"]
@@ -92,3 +96,5 @@ class History:
     queue: bool = True
     backstop: bool = True
     rescue: bool = False
+    task: bool = False  # a task runs before the switch
+    baseline: Baseline | None = None  # the candidate's times and errors are compared with it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from delivery.core.analysis import Verdict, VerdictPhase
@@ -15,13 +16,14 @@ from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord, Restorati
 from delivery.core.release import Slot
 from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.core.standing import handled, open_restoration
-from delivery.core.target import Action, Drain, Launch, ShiftTraffic
+from delivery.core.strategy import RunTask
+from delivery.core.target import Action, Drain, EndTask, Launch, RunOnce, ShiftTraffic
 from delivery_tests.fakes import FakeTarget, sample_sha
 from delivery_tests.flows.properties.history import History
 from delivery_tests.flows.properties.hub import Hub, Worker
 
 #: Behaviours that nothing measures as bad.
-HARMLESS = {"good", "slow", "one bad preview"}
+HARMLESS = {"good", "slow", "one bad preview", "slow task"}
 CONSOLE = {"weight", "drain", "foreign"}
 
 Key = tuple[str, datetime]
@@ -66,7 +68,8 @@ class Promises:
         healthy = {slot: self.target.served(slot, self.hub.now()).healthy for slot in Slot}
         self._one_at_a_time(who, action)
         do()
-        if told == self.target._told:
+        self._task_first(action)
+        if told == self.target._told or isinstance(action, RunOnce | EndTask):
             return
         if self._dark() > dark:
             self.fail(f"1: {action.kind} left {self._dark()} % of the traffic without a healthy target")
@@ -90,7 +93,28 @@ class Promises:
             holder = lock.holder if lock else "nobody"
             self.fail(f"2: {who.name if who else '?'} does {action.kind}, the lock is {holder}'s ({fence})")
 
-    def _once(self, action: Action, told: object) -> None:
+    def _task_first(self, action: Action) -> None:
+        """A token is one task; nothing of a release starts before its task has ended well, and none is begun
+        while another one runs."""
+        runs, now, rollout = self.target.one_offs.runs, self.hub.now(), self.record().rollout
+        tokens = Counter(run.action.token for run in runs)
+        if tokens and max(tokens.values()) > 1:
+            self.fail(f"once: the task {tokens.most_common(1)[0][0]} ran twice")
+        busy = [r for r in runs if r.over is None or r.over > now]
+        if isinstance(action, RunOnce) and len(busy) > 1:
+            self.fail(f"task: {action.token} runs beside {busy[0].action.token}")
+        forward = isinstance(action, Launch) or (isinstance(action, ShiftTraffic) and action.percent > 0)
+        step = rollout.steps[0] if rollout is not None and rollout.steps else None
+        if rollout is None or not forward or not isinstance(step, RunTask):
+            return
+        if isinstance(action, Launch) and action.release.id != rollout.release.id:
+            return  # the way back
+        token = replace(rollout, index=0).token
+        task = self.target.one_offs.shown(token, now)
+        if task is None or task.phase != "succeeded":
+            self.fail(f"task: {action.kind} although the task is {task.phase if task else 'unknown'}")
+
+    def _once(self, action: Launch | ShiftTraffic | Drain, told: object) -> None:
         """One effect per action of a rollout, unless somebody or ECS changed the slot meanwhile."""
         rollout = self.record().rollout
         if rollout is None or any(at >= rollout.started_at for at in self.edits):
@@ -127,7 +151,7 @@ class Promises:
                 self.fail(f"quarantine: {release} is in quarantine and was given {told.weight} %")
 
     @staticmethod
-    def _slot(action: Action) -> Slot:
+    def _slot(action: Launch | ShiftTraffic | Drain) -> Slot:
         return action.candidate if isinstance(action, ShiftTraffic) else action.slot
 
     # -- the ledger ------------------------------------------------------------------------------------------
@@ -218,9 +242,16 @@ def _measured(verdict: Verdict | None) -> bool:
     """Successful, each rule by something seen: samples, tasks, answers, or requests without errors."""
     if verdict is None or verdict.phase is not VerdictPhase.SUCCESSFUL:
         return False
-    counted = [r for r in verdict.results if not r.dry_run]
+    counted = [r for r in verdict.results if r.counts]
+    compared = [r.compared for r in verdict.results if r.compared is not None and not r.dry_run]
+    both = all(c.candidate_figure is not None and c.baseline_figure is not None for c in compared)
     return bool(counted) and all(
         r.phase is VerdictPhase.SUCCESSFUL
-        and (r.samples or r.rule in ("targets", "preview") or "requests were counted" in r.reason)
+        and (
+            r.samples
+            or r.rule in ("targets", "preview")
+            or "requests were counted" in r.reason
+            or (r.rule == "canary" and compared and both)
+        )
         for r in counted
     )

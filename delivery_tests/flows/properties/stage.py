@@ -84,6 +84,8 @@ class Play:
             case "scale":
                 if target.look().slot(slot).desired:
                     target.scale(slot, 2 + event.number % 3)
+            case "end task":
+                target.one_offs.stop_next = True
             case "weight" | "drain" | "foreign":
                 self._edit(event, slot)
             case _:
@@ -112,6 +114,7 @@ class Play:
             "hold": lambda: control.hold(op, ENVIRONMENT, "freeze"),
             "unhold": lambda: control.lift_hold(op, ENVIRONMENT),
             "lift": lambda: control.lift_quarantine(op, ENVIRONMENT, release.image.digest),
+            "pause": lambda: control.pause_rollout(op, ENVIRONMENT, "look", patience=20),
             "continue": lambda: control.continue_rollout(op, ENVIRONMENT),
             "abort": lambda: control.abort_rollout(op, ENVIRONMENT, "no time"),
             "approve": lambda: control.approve(op, ENVIRONMENT, sha, "ada"),
@@ -195,6 +198,7 @@ class Play:
             names = ", ".join(w.name for w in self.hub.busy())
             self.promises.fail(f"3: never ends: {names}")
         self.world.faulty.heal()
+        self.world.watched.one_offs.stop_next = False
         self.world.at(ENVIRONMENT).metrics.dark = False
         for name in ("blue", "green"):
             self.world.alarms.clear(f"web-production-{name}-5xx")

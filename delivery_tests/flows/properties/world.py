@@ -11,10 +11,12 @@ from typing import Any
 from delivery.core import journal
 from delivery.core.analysis import Rule, RuleResult, Verdict, VerdictPhase
 from delivery.core.build import PushedImage
+from delivery.core.comparison import CanaryAnalysis, Comparison
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.release import Release, Slot
 from delivery.core.rollout import Limits
 from delivery.core.service import ServiceSpec
+from delivery.core.strategy import RunTask
 from delivery.core.target import Action, TargetState
 from delivery.flows import keys
 from delivery.flows.deployable import release_for
@@ -46,9 +48,9 @@ class WatchedTarget(FakeTarget):
 
     promises: Promises
 
-    def observe(self) -> TargetState:
+    def observe(self, task: str = "") -> TargetState:
         """One look."""
-        seen = super().observe()
+        seen = super().observe(task)
         who = worker()
         if who is not None:
             who.seen = seen
@@ -151,6 +153,15 @@ def rules(strict: bool) -> tuple[Rule, ...]:
     )
 
 
+def analysis(history: History) -> CanaryAnalysis | None:
+    """Times and errors compared, second by second."""
+    comparisons = (
+        Comparison("response_time", "TargetResponseTime", "Average", per=1, minimum_samples=5),
+        Comparison("target_5xx", "HTTPCode_Target_5XX_Count", "Sum", per=1, minimum_samples=5, critical=True),
+    )
+    return CanaryAnalysis(comparisons, history.baseline) if history.baseline else None
+
+
 def _service(history: History) -> ServiceSpec:
     patience = float(history.patience)
     limits = Limits(
@@ -158,7 +169,11 @@ def _service(history: History) -> ServiceSpec:
         error_budget=history.budget, tick=2,
     )  # fmt: skip
     environment = replace(
-        sample_environment(ENVIRONMENT, history.strategy), rules=rules(history.strict), limits=limits
+        sample_environment(ENVIRONMENT, history.strategy),
+        rules=rules(history.strict),
+        limits=limits,
+        compare=analysis(history),
+        before=RunTask(("python", "-m", "migrate"), timeout=15.0) if history.task else None,
     )
     return with_environment(_sample(), environment)
 

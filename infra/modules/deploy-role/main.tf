@@ -47,6 +47,27 @@ data "aws_iam_policy_document" "deploy" {
       values   = [var.cluster_arn]
     }
   }
+  # The task before the switch: this service's revisions, in this cluster.
+  statement {
+    sid       = "RunTask"
+    actions   = ["ecs:RunTask"]
+    resources = ["${replace(var.cluster_arn, "/:cluster\\/.*/", ":task-definition/${var.task_family}")}:*"]
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [var.cluster_arn]
+    }
+  }
+  statement {
+    sid       = "StopTask"
+    actions   = ["ecs:StopTask"]
+    resources = ["${replace(var.cluster_arn, ":cluster/", ":task/")}/*"]
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [var.cluster_arn]
+    }
+  }
   statement {
     sid       = "Weights"
     actions   = ["elasticloadbalancing:ModifyRule"]

@@ -5,6 +5,7 @@ variable "trusted_role_arns" {
 }
 variable "repository_arn" { type = string }
 variable "cluster_arn" { type = string }
+variable "task_family" { type = string }
 variable "service_ids" { type = list(string) }
 variable "listener_rule_arns" { type = list(string) }
 variable "passable_role_arns" { type = list(string) }

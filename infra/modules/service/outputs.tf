@@ -25,6 +25,8 @@ output "deploy_contract" {
     load_balancer_zone    = aws_lb.this.zone_id
     hosted_zone_id        = try(data.aws_route53_zone.this[0].zone_id, null)
     record_name           = var.record_name
+    subnets               = var.private_subnet_ids
+    security_groups       = [var.tasks_security_group_id]
     extra                 = { scheme = var.certificate_arn == null ? "http" : "https" }
   }
 }

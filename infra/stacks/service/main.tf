@@ -70,6 +70,7 @@ module "deploy_role" {
   trusted_role_arns  = var.control_plane_role_arns
   repository_arn     = data.aws_ecr_repository.this.arn
   cluster_arn        = module.cluster.arn
+  task_family        = module.service.deploy_contract.task_family
   service_ids        = module.service.service_ids
   listener_rule_arns = module.service.listener_rule_arns
   passable_role_arns = module.service.role_arns

@@ -1,0 +1,61 @@
+"""How long whom to wait for: a delivery lets a rollback end, a rollback lets a rollout in flight settle.
+
+Both are bounded, and whoever waits says so. What is left undone when the patience is over is in the ledger,
+where the backstop finds it.
+"""
+
+from __future__ import annotations
+
+from delivery.core.ledger import LedgerRecord
+from delivery.core.rollout import Limits, Rollout, RolloutPhase
+from delivery.core.service import EnvironmentSpec
+from delivery.core.standing import going_back
+from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause, RunTask
+from delivery.flows.session import LOCK_SECONDS, Patience
+
+
+def for_a_rollback(spec: EnvironmentSpec) -> Patience:
+    """A newer commit's: a rollback, begun or about to begin, is waited for; another deployer is not.
+
+    Of that one people are told at once who it is: its rollout may take hours.
+    """
+    return lambda record: _going_back(spec.limits) if going_back(record) else 0.0
+
+
+def for_a_rollout(spec: EnvironmentSpec) -> Patience:
+    """A rollback's: the rollout in flight settles first, however it ends; its own analysis may end it."""
+
+    def patience(record: LedgerRecord) -> float:
+        rollout = _progressing(record)
+        return _going_back(spec.limits) + (_longest(rollout) if rollout else 0.0)
+
+    return patience
+
+
+def _progressing(record: LedgerRecord) -> Rollout | None:
+    rollout = record.in_flight
+    deploys = rollout is not None and rollout.kind == "deploy"
+    return rollout if deploys and rollout and rollout.phase is RolloutPhase.PROGRESSING else None
+
+
+def _going_back(limits: Limits) -> float:
+    """Two targets tried one after the other, and a holder that died on the way."""
+    return 2 * (limits.launch_timeout + limits.shift_timeout) + LOCK_SECONDS
+
+
+def _longest(rollout: Rollout) -> float:
+    """All steps of a rollout, each as long as it may take before it passes, pauses or is given up."""
+    limits, total = rollout.limits, 0.0
+    for step in rollout.steps:
+        match step:
+            case Analyze(seconds=seconds) | Bake(seconds=seconds):
+                total += seconds + limits.inconclusive_timeout
+            case CheckPreview(seconds=seconds):
+                total += seconds + limits.launch_timeout + limits.inconclusive_timeout
+            case Pause(timeout=timeout):
+                total += timeout
+            case RunTask(timeout=timeout):
+                total += timeout + limits.launch_timeout
+            case _:
+                total += limits.launch_timeout + limits.shift_timeout
+    return total

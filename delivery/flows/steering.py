@@ -1,0 +1,125 @@
+"""A person's order, from wherever it came (a Dagster run, or the terminal itself), carried out and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from delivery.core.ledger import Restoration
+from delivery.core.rollout import Rollout, RolloutPhase
+from delivery.errors import LockHeldError, RefusedError
+from delivery.flows import control, telling
+from delivery.flows.driving import take_over
+from delivery.flows.manual_rollback import return_to
+from delivery.flows.operation import Operation
+from delivery.flows.patience import for_a_rollback
+from delivery.flows.session import lock
+from delivery.flows.settling import refuse_paused
+
+Word = Literal["rollback", "pause", "continue", "abort"]
+WORDS: tuple[Word, ...] = get_args(Word)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asks for, who it is and why. `to` names the release a rollback goes to."""
+
+    word: Word
+    by: str
+    reason: str
+    to: str | None = None
+
+    @property
+    def holder(self) -> str:
+        """Who that is in the ledger."""
+        return f"person {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of it: the commit it was about, one sentence, and where rollout or restoration stand."""
+
+    commit: str
+    told: str
+    rollout: Rollout | None = None
+    restoration: Restoration | None = None
+
+
+def steer(op: Operation, environment: str, order: Order, drive: bool = False) -> Done:
+    """Carry out the order and tell everyone of the environment.
+
+    A rollback and an abort are over when this returns: the traffic is where it belongs, read back. `drive`:
+    there is no Dagster to drive a continued rollout, so this does. RefusedError when it came to nothing.
+    """
+    match order.word:
+        case "rollback":
+            done = _rollback(op, environment, order)
+        case "pause":
+            rollout = control.pause_rollout(op, environment, order.reason)
+            told = f"{rollout.release.id} stops before its next share, says {order.by}"
+            done = _told(op, environment, "paused", rollout, told, order.reason)
+        case "continue":
+            rollout = control.continue_rollout(op, environment)
+            told = f"{rollout.release.id} continued by {order.by}"
+            done = _told(op, environment, "continued", rollout, told, order.reason)
+            done = _drive(op, environment, done) if drive else done
+        case "abort":
+            rollout = control.abort_rollout(op, environment, order.reason)
+            told = f"{rollout.release.id} given up by {order.by}"
+            done = _give_back(op, environment, _told(op, environment, "aborted", rollout, told, order.reason))
+    return done
+
+
+def _told(op: Operation, environment: str, kind: str, rollout: Rollout, told: str, why: str) -> Done:
+    op.progress(f"{op.service.name}/{environment}: {told}")
+    telling.notice(op, kind, environment, told, why)
+    return Done(rollout.release.commit, told, rollout)
+
+
+def _rollback(op: Operation, environment: str, order: Order) -> Done:
+    ended = return_to(op, environment, order.to, order.reason)
+    name = f"{op.service.name}/{environment}"
+    if ended.refused:
+        raise RefusedError(f"{name} was not rolled back", ended.refused, "Look with `delivery status`.")
+    told = f"{ended.bad} was rolled back to {ended.good} by {order.by}"
+    op.progress(f"{name}: {told}")
+    telling.notice(op, "rolled_back", environment, told, order.reason)
+    op.progress(f"deployments are held; `delivery unhold {op.service.name} {environment}` lets them go on")
+    entry = op.record(environment).record_of(ended.bad)
+    return Done(entry.release.commit if entry else "", told, restoration=ended)
+
+
+def _give_back(op: Operation, environment: str, done: Done) -> Done:
+    """See the aborted rollout to its end: wait for the run that drives it, or drive it."""
+    rollout = op.record(environment).rollout
+    if rollout is None or rollout.kind == "restore" or rollout.phase.completed:
+        return done
+    try:
+        with lock(op, environment, for_a_rollback(op.spec(environment))) as session:
+            left = session.record.in_flight
+            if left is not None and left.kind == "deploy" and left.phase is RolloutPhase.ABORTING:
+                take_over(session)
+            refuse_paused(session.record)
+            ended = session.record.rollout
+    except LockHeldError:
+        ended = op.record(environment).rollout
+        if ended is not None and ended.phase is RolloutPhase.ABORTING:
+            raise
+    return Done(done.commit, done.told, ended)
+
+
+def _drive(op: Operation, environment: str, done: Done) -> Done:
+    """Carry a continued rollout to its end; who drives it already goes on with it."""
+    try:
+        with lock(op, environment) as session:
+            ended = take_over(session)
+            refuse_paused(session.record)
+    except LockHeldError as held:
+        op.progress(f"{held.why}: it goes on with it")
+        return done
+    if ended.phase is not RolloutPhase.SUCCEEDED:
+        raise RefusedError(
+            f"{ended.release.id} did not get through", ended.reason, "Look with `delivery status`."
+        )
+    op.progress("its health is recorded, and it is made live, when Dagster is back")
+    return Done(done.commit, done.told, ended)
