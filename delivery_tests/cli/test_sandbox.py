@@ -106,8 +106,10 @@ def test_watching_goes_on_until_it_is_interrupted(shell: Shell) -> None:
     command = [str(Path(sys.executable).with_name("delivery")), "sandbox", "status", "--watch"]
     environment = {**os.environ, "DELIVERY_ROOT": str(shell.root)}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as watching:
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A suite that runs in a shell's background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as watching:  # fmt: skip
         assert watching.stdout is not None and watching.stderr is not None
         assert b"local-" in watching.stdout.readline()
         watching.send_signal(signal.SIGINT)

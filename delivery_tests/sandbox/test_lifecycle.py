@@ -189,3 +189,14 @@ def test_a_sandbox_ends_with_its_parent(other_sandbox: Make, docker_client: dock
     eventually(lambda: status(config)["running"], lambda running: not running)
     eventually(lambda: things_of(config, docker_client), lambda things: things == [])
     assert processes_of(config) == [] and taken(config) == []
+
+
+def test_a_state_folder_may_lie_deep(other_sandbox: Make, app_image: str) -> None:
+    """A socket's path has at most 107 characters; a project's folder may have more."""
+    config = other_sandbox()
+    config = replace(config, state_dir=config.state_dir / ("deep" * 20) / "state")
+    try:
+        stack = Stack(RunningSandbox(config, up(config), {}), app_image)
+        eventually(stack.ask, lambda answer: answer[0] == 404)
+    finally:
+        down(config)

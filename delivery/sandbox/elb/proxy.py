@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from delivery.sandbox.config import SandboxError, which
@@ -17,6 +19,9 @@ from delivery.sandbox.elb.model import Backend, Frontend
 from delivery.sandbox.elb.render import files, render
 
 log = logging.getLogger(__name__)
+#: Its sockets, in its folder. HAProxy runs there and names them so, for the kernel takes no path of more than
+#: 107 characters and HAProxy appends to it while it starts.
+STATS, MASTER = "stats.sock", "master.sock"
 #: Real seconds until a listener that could not have its address tries again.
 RETRY = 5.0
 
@@ -91,11 +96,11 @@ class Proxy:
                 (self._folder / name).write_bytes(content)
         config = self._folder / "haproxy.cfg"
         fresh = config.with_suffix(".new")
-        socket_path = str(self._folder / "stats.sock")
-        fresh.write_text(render(socket_path, generation, frontends, backends, str(self._folder)))
+        fresh.write_text(render(f"unix@{STATS}", generation, frontends, backends, str(self._folder)))
         done = subprocess.run(
-            [self._program, "-c", "-q", "-f", str(fresh)], capture_output=True, text=True, check=False
-        )
+            [self._program, "-c", "-q", "-f", str(fresh)],
+            cwd=self._folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
         if done.returncode:
             self._refused = (wanted, done.stderr.strip()[-800:])
             raise Refused("The load balancer's configuration is not valid", self._refused[1])
@@ -103,11 +108,11 @@ class Proxy:
         return config
 
     def _start(self, config: Path) -> None:
-        master = f"{self._folder / 'master.sock'},mode,600"
+        master = f"unix@{MASTER},mode,600"
         with (self._folder / "haproxy.log").open("ab") as out:
             self._process = subprocess.Popen(
                 [self._program, "-W", "-db", "-S", master, "-f", str(config)],
-                stdout=self._requests, stderr=out, stdin=subprocess.DEVNULL,
+                cwd=self._folder, stdout=self._requests, stderr=out, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
     def _wait(self, generation: str, timeout: float = 15.0) -> None:
@@ -127,7 +132,7 @@ class Proxy:
     # --- what the workers, old and new, are doing ------------------------------------------
 
     def _workers(self) -> list[str]:
-        shown = self._ask("show proc", "master.sock").splitlines()
+        shown = self._ask("show proc", MASTER).splitlines()
         return [line.split()[0] for line in shown if re.match(r"\d+\s+worker\s", line)]
 
     def in_flight(self) -> Counter[tuple[str, str]] | None:
@@ -140,7 +145,7 @@ class Proxy:
         if not workers:
             return None
         for worker in workers:
-            answer = self._ask(f"@!{worker} show stat -1 4 -1", "master.sock")
+            answer = self._ask(f"@!{worker} show stat -1 4 -1", MASTER)
             if not answer.startswith("#"):
                 return None
             for line in answer.splitlines():
@@ -165,17 +170,17 @@ class Proxy:
         """
         workers = self._workers()
         for worker in workers:
-            for line in self._ask(f"@!{worker} show sess", "master.sock").splitlines():
+            for line in self._ask(f"@!{worker} show sess", MASTER).splitlines():
                 if f" be={backend} srv={server} " in line:
-                    self._ask(f"@!{worker} shutdown session {line.split(':')[0]}", "master.sock")
+                    self._ask(f"@!{worker} shutdown session {line.split(':')[0]}", MASTER)
         return bool(workers)
 
-    def _ask(self, command: str, where: str = "stats.sock") -> str:
+    def _ask(self, command: str, where: str = STATS) -> str:
         """What HAProxy answers on one of its sockets; nothing when it cannot be asked."""
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            with _opened(self._folder) as folder, socket.socket(socket.AF_UNIX) as link:
                 link.settimeout(2)
-                link.connect(str(self._folder / where))
+                link.connect(f"/proc/self/fd/{folder}/{where}")
                 link.sendall(f"{command}\n".encode())
                 link.shutdown(socket.SHUT_WR)
                 parts = []
@@ -194,6 +199,16 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(timeout=5)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """A descriptor of the folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _free(frontend: Frontend) -> bool:
