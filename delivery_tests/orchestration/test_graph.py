@@ -115,21 +115,26 @@ def test_a_gated_environment_has_a_job_and_a_lock_of_its_own() -> None:
     assert (production.job, production.lock) == ("web_production_delivery", "web/production")
 
 
-def test_all_jobs_of_an_environment_take_the_same_lock_except_drift() -> None:
-    """Delivery and judgement of one environment never run at the same time; drift only reads."""
+def test_deliveries_of_a_chain_take_turns_and_nothing_else_waits_for_them() -> None:
+    """A late failure is judged while another commit is built: the ledger's lock is the real one.
+
+    A person's order has its lock by its word, which comes with the run.
+    """
     house = House((gated(sample_service()),))
     locks = {
-        job.name: job.run_tags["delivery/lock"]
+        job.name: job.run_tags.get("delivery/lock")
         for job in house.defs.resolve_all_job_defs()
         if not job.name.startswith("__")
     }
     assert locks == {
         "web_delivery": "web/staging",
         "web_production_delivery": "web/production",
-        "web_staging_judgement": "web/staging",
-        "web_production_judgement": "web/production",
+        "web_staging_judgement": "web/staging/judgement",
+        "web_production_judgement": "web/production/judgement",
         "web_staging_drift": "web/staging/drift",
         "web_production_drift": "web/production/drift",
+        "web_staging_steer": None,
+        "web_production_steer": None,
     }
 
 
