@@ -200,7 +200,10 @@ class Stage:
 
     def bounds(self) -> dict[str, tuple[int, int]]:
         """Autoscaling's bounds per slot."""
-        found = self.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
+        ids = [f"service/{self.name}/{name}" for name in self.contract.services.values()]
+        found = self.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="ecs", ResourceIds=ids
+        )
         by_id = {t["ResourceId"]: (t["MinCapacity"], t["MaxCapacity"]) for t in found["ScalableTargets"]}
         return {slot: by_id[f"service/{self.name}/{name}"] for slot, name in self.contract.services.items()}
 
