@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from delivery.catalog.models.base import seconds
 from delivery.catalog.models.health import RESERVED, trigger_name
+from delivery.catalog.plain import mapping, written_seconds
 from delivery.core.comparison import Comparison
 from delivery.core.rollout import Limits
 from delivery.core.strategy import BlueGreen, Canary, Linear, Rolling
@@ -20,7 +20,7 @@ Finding = tuple[Place, str]
 
 def findings(environment: Mapping[str, Any], place: Place) -> Iterator[Finding]:
     """Everything about `health.compare`, `baseline` and `score` of one environment."""
-    health, strategy = _mapping(environment.get("health")), _mapping(environment.get("strategy"))
+    health, strategy = mapping(environment.get("health")), mapping(environment.get("strategy"))
     here = (*place, "health")
     compare = health.get("compare")
     if not isinstance(compare, list):
@@ -28,13 +28,13 @@ def findings(environment: Mapping[str, Any], place: Place) -> Iterator[Finding]:
             if health.get(unused) is not None and compare is None:
                 yield (*here, unused), "says how to compare, and nothing is compared: add `compare`"
         return
-    comparisons = [_mapping(c) for c in compare]
+    comparisons = [mapping(c) for c in compare]
     yield from _names(comparisons, health, (*here, "compare"))
     yield from _statistics(comparisons, (*here, "compare"))
-    yield from _score(_mapping(health.get("score")), (*here, "score"))
+    yield from _score(mapping(health.get("score")), (*here, "score"))
     if health.get("baseline", "stable") in ("stable", "both"):
         yield from _beside(strategy, (*here, "baseline" if "baseline" in health else "compare"))
-        yield from _time(comparisons, strategy, _mapping(environment.get("limits")), (*here, "compare"))
+        yield from _time(comparisons, strategy, mapping(environment.get("limits")), (*here, "compare"))
     if health.get("baseline") in ("previous", "both"):
         yield from _kept(comparisons, strategy, (*here, "compare"))
 
@@ -44,7 +44,7 @@ def _names(
 ) -> Iterator[Finding]:
     """Each result has a name of its own: `<name>_vs_stable`, beside the triggers'."""
     listed = health.get("rollback_triggers")
-    taken = {trigger_name(_mapping(t)) for t in listed} if isinstance(listed, list) else set()
+    taken = {trigger_name(mapping(t)) for t in listed} if isinstance(listed, list) else set()
     seen: dict[str, int] = {}
     for index, comparison in enumerate(comparisons):
         name = trigger_name(comparison)
@@ -97,7 +97,7 @@ def _time(
 ) -> Iterator[Finding]:
     """The first share must last long enough for the samples, the time that is waited for data included."""
     shares = _shares(strategy)
-    patience = _seconds(limits.get("inconclusive_timeout", f"{Limits().inconclusive_timeout:g}s"))
+    patience = written_seconds(limits.get("inconclusive_timeout", f"{Limits().inconclusive_timeout:g}s"))
     if not shares or shares[0] is None or patience is None:
         return
     for index, comparison in enumerate(comparisons):
@@ -116,7 +116,7 @@ def _kept(
     """A release must be judged for long enough to leave the next one the samples it needs."""
     kind = next(iter(strategy), None)
     usual = {"rolling": Rolling().bake, "blue_green": BlueGreen().bake}.get(str(kind), Canary().bake)
-    times = [*_shares(strategy), _seconds(_mapping(strategy.get(str(kind))).get("bake", f"{usual:g}s"))]
+    times = [*_shares(strategy), written_seconds(mapping(strategy.get(str(kind))).get("bake", f"{usual:g}s"))]
     if kind is None or None in times:
         return
     judged = sum(t for t in times if t is not None)
@@ -135,7 +135,7 @@ def _needed(comparison: Mapping[str, Any]) -> tuple[str, float]:
 
     One period more than samples, for they begin at whole periods; of a count two, for its newest is not read.
     """
-    per = _seconds(comparison.get("per", "60s"))
+    per = written_seconds(comparison.get("per", "60s"))
     count = comparison.get("minimum_samples", Comparison("", "", "").minimum_samples)
     if per is None or not isinstance(count, int):
         return "", 0.0
@@ -146,30 +146,19 @@ def _needed(comparison: Mapping[str, Any]) -> tuple[str, float]:
 def _shares(strategy: Mapping[str, Any]) -> list[float | None]:
     """How long each share below 100 % is analysed (None: malformed); empty where there is none."""
     if "linear" in strategy:
-        linear = _mapping(strategy["linear"])
+        linear = mapping(strategy["linear"])
         step, interval = (
             linear.get("step", Linear().step),
-            _seconds(linear.get("interval", f"{Linear().interval}s")),
+            written_seconds(linear.get("interval", f"{Linear().interval}s")),
         )
         return [interval] if isinstance(step, int) and step < 100 else []
-    canary = _mapping(strategy.get("canary"))
-    usual = _seconds(canary.get("analyze_for", f"{Canary().analyze_for}s"))
+    canary = mapping(strategy.get("canary"))
+    usual = written_seconds(canary.get("analyze_for", f"{Canary().analyze_for}s"))
     steps = canary.get("steps", list(Canary().weights)) if "canary" in strategy else []
     found: list[float | None] = []
     for step in steps if isinstance(steps, list) else []:
-        weight = _mapping(step).get("weight", step)
+        weight = mapping(step).get("weight", step)
         if isinstance(weight, int) and weight < 100:
-            own = _mapping(step).get("analyze_for")
-            found.append(_seconds(own) if own is not None else usual)
+            own = mapping(step).get("analyze_for")
+            found.append(written_seconds(own) if own is not None else usual)
     return found
-
-
-def _seconds(value: Any) -> float | None:
-    try:
-        return seconds(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

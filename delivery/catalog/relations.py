@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from delivery.catalog import canary, strategies
-from delivery.catalog.models.base import REFERENCE, seconds
+from delivery.catalog.models.base import REFERENCE
 from delivery.catalog.models.health import METRICS, RESERVED, trigger_name
+from delivery.catalog.plain import mapping, written_seconds
 
 Place = tuple[str | int, ...]
 Finding = tuple[Place, str]
@@ -38,10 +39,10 @@ def dotted(place: Place) -> str:
 
 def findings(attributes: Any, name: str | None = None) -> Iterator[Finding]:
     """Everything that does not fit together in one service; `name` is checked with it when known."""
-    service = _mapping(attributes)
+    service = mapping(attributes)
     yield from _templates(service, ())
-    yield from _coverage(_mapping(service.get("quality")))
-    environments = _mapping(service.get("environments"))
+    yield from _coverage(mapping(service.get("quality")))
+    environments = mapping(service.get("environments"))
     yield from _order(environments)
     for environment, described in environments.items():
         if name is not None and isinstance(environment, str) and len(name) + len(environment) >= NAME_LIMIT:
@@ -50,20 +51,18 @@ def findings(attributes: Any, name: str | None = None) -> Iterator[Finding]:
                 f"the name {name}-{environment} is longer than {NAME_LIMIT} characters, "
                 "and AWS limits the names made of it",
             )
-        health = _mapping(_mapping(described).get("health"))
+        health = mapping(mapping(described).get("health"))
         triggers = health.get("rollback_triggers")
         if isinstance(triggers, list):
             yield from _triggers(triggers, ("environments", environment, "health", "rollback_triggers"))
-        yield from canary.findings(_mapping(described), ("environments", environment))
-        yield from strategies.findings(_mapping(described), ("environments", environment))
+        yield from canary.findings(mapping(described), ("environments", environment))
+        yield from strategies.findings(mapping(described), ("environments", environment))
 
 
 def _order(environments: Mapping[str, Any]) -> Iterator[Finding]:
     """`after` names an environment described before: that is the order in which a commit travels."""
     names = list(environments)
-    upstream = {
-        name: _mapping(_mapping(e).get("after")).get("environment") for name, e in environments.items()
-    }
+    upstream = {name: mapping(mapping(e).get("after")).get("environment") for name, e in environments.items()}
     for position, name in enumerate(names):
         before = upstream[name]
         place = ("environments", name, "after", "environment")
@@ -86,8 +85,8 @@ def _circle(upstream: Mapping[str, Any], start: str) -> list[str]:
 
 
 def _coverage(quality: Mapping[str, Any]) -> Iterator[Finding]:
-    gates = _mapping(quality.get("gates"))
-    reports = any("coverage" in _mapping(gate) for gate in gates.values())
+    gates = mapping(quality.get("gates"))
+    reports = any("coverage" in mapping(gate) for gate in gates.values())
     if quality.get("coverage") and gates and not reports:
         place = ("quality", "coverage")
         yield place, "no gate writes a coverage report: name it in the gate's `coverage`"
@@ -95,7 +94,7 @@ def _coverage(quality: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _triggers(triggers: list[Any], place: Place) -> Iterator[Finding]:
     seen: dict[str, int] = {}
-    for index, trigger in enumerate(map(_mapping, triggers)):
+    for index, trigger in enumerate(map(mapping, triggers)):
         here = (*place, index)
         limits = [key for key in ("threshold", "below") if trigger.get(key) is not None]
         if len(limits) != 1:
@@ -112,7 +111,7 @@ def _triggers(triggers: list[Any], place: Place) -> Iterator[Finding]:
 def _periods(trigger: Mapping[str, Any], place: Place) -> Iterator[Finding]:
     """A trigger counts whole periods."""
     usual = METRICS.get(str(trigger.get("metric")))
-    per, duration = _seconds(trigger.get("per", "60s")), _seconds(trigger.get("for"))
+    per, duration = written_seconds(trigger.get("per", "60s")), written_seconds(trigger.get("for"))
     if not per:
         return
     if duration and (duration < per or duration % per):
@@ -133,14 +132,3 @@ def _templates(value: Any, place: Place) -> Iterator[Finding]:
         notify = len(place) == 4 and place[0] == "environments" and place[2] == "notify"
         if not (notify and REFERENCE.fullmatch(value)):
             yield place, "templates are not read here; only `notify` may hold a {{ env.NAME }}"
-
-
-def _seconds(value: Any) -> float | None:
-    try:
-        return seconds(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from delivery.catalog.models.base import seconds
 from delivery.catalog.models.quality import megabytes
+from delivery.catalog.plain import mapping
 
 Place = tuple[str | int, ...]
 Finding = tuple[Place, str]
@@ -29,20 +30,20 @@ FARGATE = {
 
 def findings(environment: Mapping[str, Any], place: Place) -> Iterator[Finding]:
     """Everything about `strategy`, `before` and `quick` of one environment."""
-    strategy = _mapping(environment.get("strategy"))
+    strategy = mapping(environment.get("strategy"))
     kind = str(next(iter(strategy), ""))
     yield from _preview(environment, kind, place)
-    yield from _pauses(_mapping(strategy.get("canary")), (*place, "strategy", "canary", "steps"))
+    yield from _pauses(mapping(strategy.get("canary")), (*place, "strategy", "canary", "steps"))
     if environment.get("quick") == "known_good" and kind in ("rolling", "blue_green"):
         yield (*place, "quick"), f"{kind} gives no shares of the traffic: there is nothing to leave out"
-    yield from _size(_mapping(environment.get("before")), (*place, "before"))
+    yield from _size(mapping(environment.get("before")), (*place, "before"))
 
 
 def _preview(environment: Mapping[str, Any], kind: str, place: Place) -> Iterator[Finding]:
     """A preview that nobody asks anything is no check."""
     if kind != "blue_green" or environment.get("probe") is not False:
         return
-    lasts = _mapping(_mapping(environment.get("strategy")).get("blue_green")).get("preview_for")
+    lasts = mapping(mapping(environment.get("strategy")).get("blue_green")).get("preview_for")
     if isinstance(lasts, str) and _positive(lasts):
         yield (
             (*place, "strategy", "blue_green", "preview_for"),
@@ -54,7 +55,7 @@ def _pauses(canary: Mapping[str, Any], place: Place) -> Iterator[Finding]:
     """At 100 % there is nothing left to give: a person who is asked there can only say no."""
     steps = canary.get("steps")
     for index, step in enumerate(steps if isinstance(steps, list) else []):
-        whole = _mapping(step)
+        whole = mapping(step)
         if whole.get("weight") == 100 and "pause" in whole:
             yield (*place, index, "pause"), "nothing follows 100 % but the bake: pause at the share before it"
 
@@ -92,7 +93,3 @@ def _megabytes(text: Any) -> int | None:
         return megabytes(text) if isinstance(text, str) else None
     except ValueError:
         return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

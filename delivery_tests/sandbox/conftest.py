@@ -11,6 +11,8 @@ import docker
 import pytest
 
 from delivery_tests.conftest import RunningSandbox
+from delivery_tests.sandbox.ecs_world import HandClock
+from delivery_tests.sandbox.edge import Edge, Shop, forward, path
 from delivery_tests.sandbox.forge import Forge
 from delivery_tests.sandbox.stack import Stack
 
@@ -52,3 +54,18 @@ def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
     made = Forge(tmp_path_factory.mktemp("forge"))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    """Moved by hand."""
+    return HandClock(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def shop(sandbox: RunningSandbox) -> Iterator[Shop]:
+    """Made once: refusals change nothing."""
+    edge = Edge(sandbox)
+    group = edge.group()
+    yield Shop(edge, group, edge.rule([path("/shop")], forward((group, 1)), 50))
+    edge.close()

@@ -180,3 +180,11 @@ class EcsWorld:
         """Tasks that are not on their way out."""
         tasks = [t for t in self.runner.tasks.values() if t.alive and t.stage is not Stage.STOPPING]
         return [t for t in tasks if not revision or t.revision_arn == revision]
+
+
+def settled(clock: HandClock, **more: Any) -> EcsWorld:
+    """A service whose first deployment is completed."""
+    world = EcsWorld(clock, **more)
+    world.run()
+    assert [d["rolloutState"] for d in world.service.deployments] == ["COMPLETED"]
+    return world

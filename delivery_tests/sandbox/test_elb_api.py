@@ -6,25 +6,15 @@ your Application Load Balancers" in the user guide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from delivery_tests.conftest import RunningSandbox
 from delivery_tests.sandbox.edge import Edge, Shop, fixed, forward, path, redirect, refused
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(scope="module")
-def shop(sandbox: RunningSandbox) -> Iterator[Shop]:
-    """Made once: refusals change nothing."""
-    edge = Edge(sandbox)
-    group = edge.group()
-    yield Shop(edge, group, edge.rule([path("/shop")], forward((group, 1)), 50))
-    edge.close()
 
 
 NOBODY = "arn:aws:elasticloadbalancing:us-east-1:123456789012:{}/app/none/0123456789abcdef/0123456789abcdef"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -22,15 +22,6 @@ from delivery_tests.sandbox.edge import Edge, Shop, fixed, forward, path, refuse
 from delivery_tests.sandbox.stack import eventually
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(scope="module")
-def shop(sandbox: RunningSandbox) -> Iterator[Shop]:
-    """Made once: refusals change nothing."""
-    edge = Edge(sandbox)
-    group = edge.group()
-    yield Shop(edge, group, edge.rule([path("/shop")], forward((group, 1)), 50))
-    edge.close()
 
 
 NO_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/none/0123456789abcdef"
