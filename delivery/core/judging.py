@@ -181,8 +181,7 @@ def failure_of(slot: SlotState) -> str:
     """Why a slot's tasks do not stay up, in one line with the last words of the task."""
     if slot.failure is None:
         return slot.reason or f"{slot.failed_tasks} tasks failed to start"
-    lines = " | ".join(slot.failure.last_log_lines[-3:])
-    return slot.failure.sentence() + (f"; last log lines: {lines}" if lines else "")
+    return slot.failure.with_last_words()
 
 
 def _silence(

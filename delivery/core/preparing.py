@@ -33,7 +33,12 @@ def run_before(rollout: Rollout, seen: TargetState, step: RunTask, now: datetime
         case "succeeded":
             return moves.go_on(rollout, seen, None, "the task before the switch ended with exit code 0", now)
         case "failed":
-            return condemn(rollout, seen, _verdict(_cause(task), now), now)
+            return condemn(
+                rollout,
+                seen,
+                _verdict(task.failure.with_last_words() if task.failure else task.reason, now),
+                now,
+            )
         case "interrupted":
             reason = f"the task before the switch was interrupted ({task.reason}), it says nothing"
             return moves.pause(rollout, seen, f"{reason}; {_AGAIN}", now)
@@ -76,13 +81,6 @@ def _running(rollout: Rollout, seen: TargetState, step: RunTask, task: OneOff, n
 
 def _lost(how: str) -> str:
     return f"the task before the switch {how}: nobody can tell whether it passed"
-
-
-def _cause(task: OneOff) -> str:
-    if task.failure is None:
-        return task.reason
-    lines = " | ".join(task.failure.last_log_lines[-3:])
-    return task.failure.sentence() + (f"; last log lines: {lines}" if lines else "")
 
 
 def _verdict(why: str, now: datetime) -> Verdict:

@@ -30,6 +30,11 @@ class TaskFailure:
         parts.append(self.stopped_reason)
         return ", ".join(p for p in parts if p)
 
+    def with_last_words(self) -> str:
+        """The same, and the last lines of its log."""
+        lines = " | ".join(self.last_log_lines[-3:])
+        return self.sentence() + (f"; last log lines: {lines}" if lines else "")
+
 
 #: How a one-off task stands. `interrupted`: it ended, and neither by its own doing nor with an answer.
 OneOffPhase = Literal["running", "succeeded", "failed", "interrupted"]
