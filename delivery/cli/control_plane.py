@@ -55,7 +55,11 @@ class ControlPlane:
                 command, cwd=self._root, env=self._environment, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        self._await(self._ready)
+        try:
+            self._await(self._ready)
+        except BaseException:
+            self.stop()
+            raise
 
     def query(self, text: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One GraphQL query; its data."""
@@ -125,7 +129,6 @@ class ControlPlane:
                 if requests.get(f"{self.url}/server_info", timeout=2).ok and ready():
                     return
             if time.monotonic() > deadline:
-                self.stop()
                 raise ProviderError(
                     "Dagster did not start", f"no answer within {START_TIMEOUT:g} s", f"See {self.log}."
                 )

@@ -7,7 +7,7 @@ import importlib
 import click
 from rich.console import Console
 
-BENCHES = ("verdicts", "sandbox", "executors", "journey")
+BENCHES = ("verdicts", "sandbox", "executors", "journey", "rollbacks")
 
 
 @click.command()

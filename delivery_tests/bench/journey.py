@@ -1,4 +1,4 @@
-"""Push → live beside a plain serial script; and where the time of a delivery and of a rollback goes."""
+"""Push → live beside a plain serial script, and where the time of a delivery goes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from dagster import DagsterEventType, DagsterInstance
-from rich.console import Group
 from rich.table import Table
 
 from delivery.cli.demo import edits
 from delivery.cli.demo.report import Act
 from delivery.cli.demo.setting import Venue
 from delivery.cli.demo.story import PRODUCTION, STAGING, Stage
-from delivery.core.rollout import Rollout
 from delivery_tests.bench import serial
 from delivery_tests.bench.theatre import small_change, theatre
 
@@ -34,21 +32,20 @@ class Times:
     between_steps: float
 
 
-def run() -> Group:
-    """Both tables."""
+def run() -> Table:
+    """The table."""
     with theatre() as (venue, stage, _):
-        _deliver(stage, edits.good_v1())  # the first one fills caches; not counted
+        deliver(stage, edits.good_v1())  # the first one fills caches; not counted
         stage.start_load()
         pairs = []
         for number in range(ROUNDS):
-            at, sha = _deliver(stage, small_change(number))
+            at, sha = deliver(stage, small_change(number))
             pairs.append((_times(venue, stage, at, sha), serial.seconds(venue, stage)))
             _undo_serial(stage, number)
-        rollback = _rollback(stage)
-    return Group(_journey(pairs), _rollback_table(rollback))
+    return _journey(pairs)
 
 
-def _deliver(stage: Stage, edit: edits.Edit) -> tuple[datetime, str]:
+def deliver(stage: Stage, edit: edits.Edit) -> tuple[datetime, str]:
     """Push and wait until its runs are over."""
     act = Act("bench")
     pushed, at = stage.push(edit)
@@ -60,7 +57,7 @@ def _deliver(stage: Stage, edit: edits.Edit) -> tuple[datetime, str]:
 
 def _undo_serial(stage: Stage, number: int) -> None:
     """The script changed the slot behind our back: one more delivery puts a known release there."""
-    _deliver(stage, small_change(100 + number))
+    deliver(stage, small_change(100 + number))
 
 
 def _times(venue: Venue, stage: Stage, at: datetime, sha: str) -> Times:
@@ -106,47 +103,4 @@ def _journey(pairs: list[tuple[Times, float]]) -> Table:
     ]
     for name, values in rows:
         table.add_row(name, f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})")
-    return table
-
-
-@dataclass(frozen=True, slots=True)
-class Rollback:
-    """A bad canary's end. Seconds since the first bad answer a user got; the requests lost."""
-
-    judged: float
-    ordered_to_verified: float
-    last_lost: float
-    lost: int
-    asked: int
-
-
-def _rollback(stage: Stage) -> Rollback:
-    at, _ = _deliver(stage, edits.bad())
-    rollout = stage.watcher.record(PRODUCTION).rollout
-    lost = stage.book.lost(at)
-    if rollout is None or not lost:
-        raise SystemExit("the bad release did no harm: nothing to measure")
-    failed, back = _moments(rollout)
-    first = lost[0].at
-    return Rollback(
-        (failed - first).total_seconds(), (back - failed).total_seconds(),
-        (lost[-1].at - first).total_seconds(), len(lost), len(stage.book.between(at)),
-    )  # fmt: skip
-
-
-def _moments(rollout: Rollout) -> tuple[datetime, datetime]:
-    """When the verdict fell, and when the traffic was read back as returned."""
-    lines = iter(rollout.history)
-    failed = next(line.at for line in lines if line.message.startswith("failed:"))
-    return failed, next(line.at for line in lines if line.weight == 0)
-
-
-def _rollback_table(found: Rollback) -> Table:
-    table = Table(title="a bad canary under 80 requests/s")
-    table.add_column("what")
-    table.add_column("measured", justify="right")
-    table.add_row("first bad answer → failing verdict", f"{found.judged:.1f} s")
-    table.add_row("failing verdict → weight 0, read back", f"{found.ordered_to_verified:.1f} s")
-    table.add_row("first → last failed request", f"{found.last_lost:.1f} s")
-    table.add_row("failed requests", f"{found.lost} of {found.asked}")
     return table

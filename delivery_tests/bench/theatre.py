@@ -20,13 +20,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def theatre() -> Iterator[tuple[Venue, Stage, ControlPlane]]:
-    """Everything set up; what happens is told on standard error."""
+def theatre(rate: float = 80.0) -> Iterator[tuple[Venue, Stage, ControlPlane]]:
+    """Everything set up; what happens is told on standard error. `rate`: requests/s of the load to come."""
     with tempfile.TemporaryDirectory(prefix="delivery-bench-") as folder:
         config = sandbox_config(Path(folder) / "sandbox", f"bench-{os.getpid()}", "127.0.5")
         venue = Venue(ROOT, Path(folder) / "demo", config, free_ports(1)[0], clean_environment())
         teller = Teller(Console(stderr=True))
-        with staged(venue, teller, rate=80.0) as (stage, plane):
+        with staged(venue, teller, rate=rate) as (stage, plane):
             yield venue, stage, plane
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,6 +203,13 @@ def test_a_damaged_mirror_is_fetched_anew(hub: Hub) -> None:
             file.write_bytes(b"")
     third = hub.push("three")
     assert hub.source.snapshot(hub.repository, third).commit.sha == third
+
+
+def test_nobody_else_reads_the_mirror(hub: Hub) -> None:
+    """Private code is not left open to other users of the machine."""
+    hub.source.snapshot(hub.repository, hub.push("one"))
+    mirror = hub.folder / "machine" / "mirrors" / f"{NAME}.git"
+    assert stat.S_IMODE(mirror.parent.stat().st_mode) == 0o700
 
 
 def test_the_token_is_nowhere_but_in_gits_environment(hub: Hub) -> None:

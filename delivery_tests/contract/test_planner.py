@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from delivery.adapters.terraform import Terraform
+from delivery.adapters.terraform.command import Command
 from delivery.adapters.terraform.workspace import open_workspace
 from delivery.core.service import TerraformSpec
 from delivery.errors import (
@@ -121,15 +124,21 @@ def topic(sandbox: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.mark.sandbox
 @pytest.mark.terraform
 def test_a_held_lock_is_told_with_its_holder(topic: RealStack) -> None:
-    """Who holds the state since when, and the command that frees it if that process is dead."""
+    """Who holds the state since when, and a command that frees it as it stands if that process is dead."""
     topic.lock()
     try:
         with pytest.raises(ConflictError) as refused:
             topic.planner.plan(topic.spec, topic.key, topic.variables, quiet)
+        assert "ada@laptop" in refused.value.why
+        command = refused.value.hint.split("`")[1]
+        freed = subprocess.run(
+            ["env", *shlex.split(command.replace("force-unlock", "force-unlock -force"))],
+            env=topic.sandbox.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert freed.returncode == 0, freed.stderr
+        assert topic.planner.plan(topic.spec, topic.key, topic.variables, quiet)
     finally:
         topic.unlock()
-    assert "ada@laptop" in refused.value.why
-    assert "force-unlock 0b1c2d3e-0000-4000-8000-000000000000" in refused.value.hint
 
 
 @pytest.mark.sandbox
@@ -151,6 +160,16 @@ def test_a_broken_stack_is_told_in_terraforms_words(topic: RealStack, tmp_path: 
     planner = dataclasses.replace(topic.planner, root=tmp_path, work=tmp_path / "work")
     with pytest.raises(ProviderError, match="nonsense"):
         planner.plan(TerraformSpec("stack"), "broken", {}, quiet)
+
+
+def test_the_token_for_github_is_not_given_to_terraform(tmp_path: Path) -> None:
+    """Stacks, modules and providers are other people's code: the rest of the environment reaches them."""
+    program = tmp_path / "printing"
+    program.write_text("#!/bin/sh\nenv\n")
+    program.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "GITHUB_TOKEN": "hunter2", "AWS_REGION": "eu-west-1"}
+    told = Command(str(program), environment).run(tmp_path, tmp_path / "data", ["version"]).out
+    assert "hunter2" not in told and "AWS_REGION=eu-west-1" in told
 
 
 def test_a_missing_terraform_is_a_prerequisite(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class Mirror:
     def _locked(self) -> Iterator[None]:
         path = self.git.folder.with_suffix(".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o700)  # other users of the machine have no business in private code
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # freed by the kernel, whatever ends the holder
             yield

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any
 
 from delivery.adapters.terraform.errors import translate
@@ -25,6 +26,8 @@ _MIRROR_ROOTS = ("/opt", "/usr/share", "/usr/local/share")
 #: A mirror of the project's own in its folder of tools; `make setup` fills it.
 TOOLS, MIRROR = ".tools", "providers"
 _HOST = "registry.terraform.io"
+#: Ours alone: a stack, its modules and its providers are other people's code.
+_WITHHELD = frozenset({"GITHUB_TOKEN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,15 @@ class Command:
             code = self._wait(self._start([binary, *arguments], folder, data_dir, out, err), out, progress)
             result = Result(code, _text(out), _text(err))
         if code not in accept:
-            raise translate(arguments[0], result.out, result.err)
+            unlock = f"TF_DATA_DIR={quote(str(data_dir))} terraform -chdir={quote(str(folder))} force-unlock"
+            raise translate(arguments[0], result.out, result.err, unlock)
         return result
 
     def _start(
         self, arguments: Sequence[str], folder: Path, data_dir: Path, out: IO[str], err: IO[str]
     ) -> subprocess.Popen[str]:
         environment = {
-            **self.environment,
+            **{name: value for name, value in self.environment.items() if name not in _WITHHELD},
             "TF_DATA_DIR": str(data_dir),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",

@@ -19,8 +19,11 @@ _PASSING = re.compile(
 )
 
 
-def translate(action: str, out: str, err: str) -> DeliveryError:
-    """The error for a run that ended badly, from its `-json` diagnostics or its plain text."""
+def translate(action: str, out: str, err: str, unlock: str = "terraform force-unlock") -> DeliveryError:
+    """The error for a run that ended badly, from its `-json` diagnostics or its plain text.
+
+    `unlock` is the command that, with the lock's id, takes away the lock of a dead process.
+    """
     text = _diagnostics(out) or _plain(err) or _plain(out) or "no output"
     what = f"terraform {action} failed"
     if "Saved plan is stale" in text:
@@ -28,7 +31,7 @@ def translate(action: str, out: str, err: str) -> DeliveryError:
             "The plan was not applied", "the state changed since it was made", "Rerun from the asset `plan`."
         )
     if "Error acquiring the state lock" in text:
-        return _locked(text)
+        return _locked(text, unlock)
     if "Failed to query available provider packages" in text or "provider registry" in text:
         return PrerequisiteError(
             "Terraform cannot get its AWS provider", _first(text),
@@ -41,12 +44,12 @@ def translate(action: str, out: str, err: str) -> DeliveryError:
     return ProviderError(what, _first(text), "The full output is in the run's log.")
 
 
-def _locked(text: str) -> ConflictError:
+def _locked(text: str, unlock: str) -> ConflictError:
     found = {k: v.strip() for k, v in re.findall(r"^[\s│]*(ID|Who|Created):\s*(.+)$", text, re.MULTILINE)}
     who, since, lock = (found.get(k, "unknown") for k in ("Who", "Created", "ID"))
     return ConflictError(
         "The Terraform state is locked", f"{who} holds it since {since}",
-        f"Wait for it; if that process is dead, run `terraform force-unlock {lock}` in the stack.",
+        f"Wait for it; if that process is dead, run `{unlock} {lock}`.",
     )  # fmt: skip
 
 
