@@ -18,10 +18,12 @@ from delivery.core.attestation import Signature
 from delivery.core.build import BuiltImage, GateResult, PushedImage, ScanReport, SourceSnapshot
 from delivery.core.infra import DeployContract, PlanSummary
 from delivery.core.ledger import LedgerRecord
+from delivery.core.ledger import Stored as Stored
 from delivery.core.release import Commit, Image, Slot
 from delivery.core.sample import Reading
 from delivery.core.service import GateSpec, ImageSpec, RepositorySpec, TerraformSpec
 from delivery.core.target import Action, TargetState
+from delivery.errors import DeliveryError
 
 T = TypeVar("T")
 
@@ -50,8 +52,8 @@ class Source(Protocol):
     ) -> tuple[Commit, ...]:
         """Commits of the branch after `sha` that touch the paths, oldest first.
 
-        NotFoundError when `sha` is no longer on the branch (force push): the caller falls back to the
-        head and says so. `sha=None` gives the head alone.
+        RewrittenError when `sha` is no longer on the branch (force push): the caller falls back to the
+        head and says so. NotFoundError as `head`. `sha=None` gives the head alone.
         """
 
     def snapshot(self, repository: RepositorySpec, sha: str) -> SourceSnapshot:
@@ -142,8 +144,9 @@ class Planner(Protocol):
 class Target(Protocol):
     """One service in one environment, seen and changed through two verbs."""
 
-    def observe(self, task: str = "") -> TargetState:
-        """One look at both slots, measured now; and at the one-off task of that token, if one is named."""
+    def observe(self, task: str = "", within: float = 0.0) -> TargetState:
+        """One look at both slots, and at the one-off task of that token, if one is named. Measured now, or up
+        to `within` seconds ago where nothing moves (minutes, where no traffic is): see `TargetState.age`."""
 
     def apply(self, action: Action) -> None:
         """Do one action; doing it twice has the effect of once. RefusedError when a guard says no."""
@@ -152,14 +155,12 @@ class Target(Protocol):
 class Metrics(Protocol):
     """Measurements of the slots."""
 
-    def read(self, readings: Sequence[Reading]) -> tuple[Series, ...]:
-        """One series per reading, in their order, of both slots if need be, in one request.
+    def read(self, readings: Sequence[Reading], within: float = 0.0) -> tuple[Series, ...]:
+        """One series per reading, in their order, of both slots if need be, in one request; as it was up to
+        `within` seconds ago. A provider failure comes back in `Series.error`, never as an empty series."""
 
-        A provider failure comes back in `Series.error`, never as an empty series.
-        """
-
-    def alarms(self, slot: Slot) -> Mapping[str, str]:
-        """`STATE: reason` of the slot's alarms by name (`OK`, `ALARM`, `INSUFFICIENT_DATA`)."""
+    def alarms(self, slot: Slot, within: float = 0.0) -> Mapping[str, str]:
+        """`STATE: reason` of the slot's alarms by name. An old answer tells only which are in `ALARM`."""
 
 
 class Prober(Protocol):
@@ -179,12 +180,7 @@ class Dns(Protocol):
         """Make the record an alias of the load balancer and wait until in sync; returns its target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A ledger document and the tag that a conditional write must name."""
-
-    record: LedgerRecord
-    etag: str | None
+Owner = tuple[str, str]  #: of a ledger: service and environment
 
 
 class Ledger(Protocol):
@@ -195,6 +191,12 @@ class Ledger(Protocol):
 
     def store(self, record: LedgerRecord, etag: str | None) -> Stored:
         """Write if nobody wrote since `etag`; ConflictError otherwise."""
+
+    def load_all(self, owners: Sequence[Owner]) -> Mapping[Owner, Stored | DeliveryError]:
+        """Many documents as of a few seconds ago, or why one cannot be read; only what changed is read."""
+
+    def tag(self, service: str, environment: str, within: float) -> str | None:
+        """The etag of the document, as it was at most `within` seconds ago; None when there is none."""
 
 
 class Artifacts(Protocol):

@@ -13,6 +13,7 @@ from delivery.adapters.aws.ledger import S3Ledger
 from delivery.adapters.aws.metrics import CloudWatchMetrics
 from delivery.adapters.aws.registry import EcrRegistry
 from delivery.adapters.aws.session import Aws
+from delivery.adapters.aws.shared import SharedReads
 from delivery.adapters.aws.signer import KmsSigner
 from delivery.adapters.clock import SystemClock
 from delivery.adapters.docker.builder import DockerBuilder
@@ -53,20 +54,34 @@ class LiveEnvironment:
     prober: Prober
 
 
+#: Contract and variables, and what was made of them.
+_Made = tuple[tuple[DeployContract, dict[str, str]], LiveEnvironment]
+
+
 class LiveWorld:
     """Every port of one installation, each made when it is first asked for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.aws = Aws(settings.region, environment=settings.environment)
+        self.reads = SharedReads(self.aws, settings.work)
+        self._environments: dict[tuple[str, str], _Made] = {}
 
     def environment(self, contract: DeployContract, variables: Mapping[str, str]) -> LiveEnvironment:
-        """Target, metrics and prober of one environment; `variables` are its containers' environment."""
-        return LiveEnvironment(
-            EcsTarget(self.aws, contract, variables),
-            CloudWatchMetrics(self.aws, contract),
-            PreviewProber(contract),
-        )
+        """Target, metrics and prober of one environment; `variables` are its containers' environment.
+
+        The same as before as long as the contract is the same: they remember what never changes.
+        """
+        key, given = (contract.service, contract.environment), (contract, dict(variables))
+        made = self._environments.get(key)
+        if made is None or made[0] != given:
+            ports = LiveEnvironment(
+                EcsTarget(self.aws, contract, variables, self.reads),
+                CloudWatchMetrics(self.aws, contract, self.reads),
+                PreviewProber(contract),
+            )
+            made = self._environments[key] = (given, ports)
+        return made[1]
 
     @cached_property
     def clock(self) -> Clock:
@@ -103,7 +118,7 @@ class LiveWorld:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return S3Ledger(self.aws, self._settings.required_bucket)
+        return S3Ledger(self.aws, self._settings.required_bucket, self.reads)
 
     @cached_property
     def artifacts(self) -> Artifacts:

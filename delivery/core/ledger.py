@@ -38,6 +38,11 @@ class ReleaseRecord:
     verdict: Verdict | None = None
     told: bool = False
 
+    @property
+    def by_word(self) -> bool:
+        """Verified because a person accepted what nobody could tell, not because all was measured good."""
+        return self.verdict is not None and self.verdict.by_word
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
@@ -52,12 +57,21 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who may act. `fence` grows with every acquisition, so a late writer is recognised."""
+    """Who may act. `fence` grows with every acquisition, so a late writer is recognised.
+
+    `url` is where people find the holder: its run may be one of another control plane.
+    """
 
     holder: str
     acquired_at: datetime
     expires_at: datetime
     fence: int
+    url: str = ""
+
+    def sentence(self) -> str:
+        """Who holds it, until when, and where to look."""
+        told = f"{self.holder} holds it until {self.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{told}, see {self.url}" if self.url else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +99,8 @@ class Restoration:
 
     `bad` and `good` are release ids. `refused` says why nothing was moved (no release to return to, a
     guard); a restoration with it restored nothing. `reflex` tells that the rollout itself had already
-    returned the traffic, so this one verified it.
+    returned the traffic, so this one verified it. `hold`: why deployments are held when it has ended, whoever
+    ends it.
     """
 
     bad: str
@@ -96,6 +111,7 @@ class Restoration:
     by: str = ""
     refused: str = ""
     reflex: bool = False
+    hold: str = ""
 
     @property
     def restored(self) -> bool:
@@ -143,3 +159,11 @@ class LedgerRecord:
     def restoration_of(self, release_id: str) -> Restoration | None:
         """The newest restoration away from that release."""
         return next((r for r in reversed(self.restorations) if r.bad == release_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A ledger document and the tag that a conditional write must name."""
+
+    record: LedgerRecord
+    etag: str | None

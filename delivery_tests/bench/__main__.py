@@ -7,7 +7,7 @@ import importlib
 import click
 from rich.console import Console
 
-BENCHES = ("verdicts", "sandbox", "executors", "journey", "rollbacks")
+BENCHES = ("verdicts", "sandbox", "executors", "journey", "rollbacks", "calls")
 
 
 @click.command()

@@ -41,8 +41,13 @@ class FakeAlarms:
         return f"ALARM: {alarm.reason}" if alarm else "OK: "
 
 
+#: A period's sample, and its requests.
+Period = tuple[Sample | None, Sample | None]
+
+
 class FakeMetrics:
-    """`dark`: nothing published; `error`: cannot be asked; `delay`: seconds to publication."""
+    """`dark`: nothing published; `error`: cannot be asked; `delay`: seconds to publication; `lag`: how old a
+    reading is that may be old."""
 
     def __init__(self, wire: Wire, target: FakeTarget, contract: DeployContract, alarms: FakeAlarms) -> None:
         self._wire, self._target, self._contract, self._alarms = wire, target, contract, alarms
@@ -50,33 +55,43 @@ class FakeMetrics:
         self.dark = False
         self.error = ""
         self.delay = 0.0
+        self._measured: dict[tuple[Slot, str, float, float], dict[int, Period]] = {}
+        self.lag = 0.0
 
-    def read(self, readings: Sequence[Reading]) -> tuple[Series, ...]:
-        """One series per reading over complete, published periods."""
+    def read(self, readings: Sequence[Reading], within: float = 0.0) -> tuple[Series, ...]:
+        """One series per reading over complete, published periods; `lag` seconds ago, if that will do."""
         with self._wire.call("metrics.read"):
-            return tuple(map(self._series, readings))
+            return tuple(self._series(reading, min(within, self.lag)) for reading in readings)
 
-    def alarms(self, slot: Slot) -> Mapping[str, str]:
+    def alarms(self, slot: Slot, within: float = 0.0) -> Mapping[str, str]:
         """The slot's alarms by name."""
         with self._wire.call("metrics.alarms"):
             return {name: self._alarms.state(name) for name in self._contract.alarm_names[slot]}
 
-    def _series(self, reading: Reading) -> Series:
+    def _series(self, reading: Reading, age: float) -> Series:
         query = f"{reading.statistic} {reading.metric} of {reading.slot} per {reading.per:g} s"
         if self.error:
             return Series(reading.name, query=query, error=self.error)
         if self.dark:
             return Series(reading.name, query=query)
-        published = min(reading.end, self._target.clock.now() - timedelta(seconds=self.delay))
-        samples, witness = [], []
-        for at in _periods(reading.start, published, reading.per):
-            value, counted = self._measure(reading, at + timedelta(seconds=reading.per / 2))
-            if counted:
-                witness.append(Sample(at, counted))
-            if value is not None:
-                samples.append(Sample(at, value))
-        requests = sum(s.value for s in witness)
-        return Series(reading.name, tuple(samples), requests, query, witness=tuple(witness))
+        published = min(reading.end, self._target.clock.now() - timedelta(seconds=self.delay + age))
+        # Complete periods do not change any more: each is measured once.
+        key = (reading.slot, reading.metric, reading.per, self.requests_per_second)
+        known = self._measured.setdefault(key, {})
+        periods = [
+            known.get(number) or known.setdefault(number, self._period(reading, number))
+            for number in _periods(reading.start, published, reading.per)
+        ]
+        samples = tuple([sample for sample, _ in periods if sample])
+        witness = tuple([counted for _, counted in periods if counted])
+        requests = sum([counted.value for counted in witness])
+        return Series(reading.name, samples, requests, query, witness=witness)
+
+    def _period(self, reading: Reading, number: int) -> Period:
+        """The value and the requests of the period with that number."""
+        at = datetime.fromtimestamp(number * reading.per, UTC)
+        value, counted = self._measure(reading, at + timedelta(seconds=reading.per / 2))
+        return None if value is None else Sample(at, value), Sample(at, counted) if counted else None
 
     def _measure(self, reading: Reading, moment: datetime) -> tuple[float | None, float]:
         served = self._target.served(reading.slot, moment)
@@ -116,8 +131,7 @@ class FakeProber:
             return tuple(replace(good, status=500) if i < bad else good for i in range(count))
 
 
-def _periods(start: datetime, end: datetime, per: float) -> list[datetime]:
-    """The starts of complete periods between the two moments, aligned as CloudWatch aligns them."""
-    first = -(-start.timestamp() // per) * per
-    count = int((end.timestamp() - first) // per)
-    return [datetime.fromtimestamp(first + i * per, UTC) for i in range(max(0, count))]
+def _periods(start: datetime, end: datetime, per: float) -> range:
+    """The numbers of complete periods between the two moments, aligned as CloudWatch aligns them."""
+    first = int(-(-start.timestamp() // per))
+    return range(first, first + int((end.timestamp() - first * per) // per))

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from delivery.core.target import EndTask, OneOff, RunOnce, TaskFailure
-from delivery_tests.fakes.slots import LAST_WORDS, Behaviour, Behaviours
+from delivery_tests.fakes.slots import LAST_WORDS, OUT_OF_MEMORY, Behaviour, Behaviours
 
 SHOWN = timedelta(hours=1)
-_OOM = "OutOfMemoryError: Container killed due to memory usage"
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,6 @@ def _ended(run: Run) -> OneOff:
         reason = "CannotPullContainerError: no such image"
         return OneOff(token, "failed", False, reason, TaskFailure("task/0", reason))
     memory = run.behaviour.task == "out of memory"
-    reason = f"Essential container in task exited{': ' + _OOM if memory else ''}"
+    reason = f"Essential container in task exited{': ' + OUT_OF_MEMORY if memory else ''}"
     failure = TaskFailure("task/0", reason, 137 if memory else 1, memory, LAST_WORDS)
     return OneOff(token, "failed", reason=reason, failure=failure)

@@ -16,6 +16,7 @@ from delivery.core.target import SlotState, TaskFailure
 from delivery_tests.fakes.clock import VirtualClock
 
 BREAKER = 3  # tasks that die before ECS's circuit breaker gives up
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LAST_WORDS = ("Traceback (most recent call last):", "RuntimeError: no database")
 Batches = tuple[tuple[datetime, int], ...]
 Span = tuple[datetime, datetime | None, "Behaviour"]
@@ -36,6 +37,10 @@ class Behaviour:
     task: str = "passes"  # its one-off task; or: fails, out of memory, does not start, hangs
     task_takes: float = 3.0
     task_starts: float = 1.0
+
+
+#: How a release behaves of which nothing was said.
+USUAL = Behaviour()
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Behaviours:
         for since, behaviour in reversed(self._changes.get(release.commit, ())):
             if since <= moment:
                 return behaviour
-        return Behaviour()
+        return USUAL
 
     def crashes(self, release: Release) -> bool:
         """Whether it ever did."""
@@ -100,10 +105,12 @@ class Behaviours:
 
     def spans(self, release: Release, start: datetime) -> Iterator[Span]:
         """How it behaved since `start`: from when, until when (None: until further notice), how."""
-        changes = [(start, self.at(release, start))]
-        changes += [change for change in self._changes.get(release.commit, ()) if change[0] > start]
-        for number, (begin, behaviour) in enumerate(changes):
-            yield begin, changes[number + 1][0] if number + 1 < len(changes) else None, behaviour
+        begin, behaviour = start, self.at(release, start)
+        for at, other in self._changes.get(release.commit, ()):
+            if at > start:
+                yield begin, at, behaviour
+                begin, behaviour = at, other
+        yield begin, None, behaviour
 
 
 class Tasks:
@@ -208,7 +215,8 @@ class Tasks:
 
     def _failure(self, release: Release, now: datetime) -> TaskFailure:
         memory = self.behaviours.at(release, now).out_of_memory
-        return TaskFailure("task/1", "Essential container in task exited", 1, memory, LAST_WORDS)
+        reason = f"Essential container in task exited{': ' + OUT_OF_MEMORY if memory else ''}"
+        return TaskFailure("task/1", reason, 137 if memory else 1, memory, LAST_WORDS)
 
     def _since(self, release: Release, now: datetime) -> datetime:
         """When the present behaviour began."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from delivery.core.build import SourceSnapshot
 from delivery.core.release import Commit
 from delivery.core.service import RepositorySpec
-from delivery.errors import NotFoundError
+from delivery.errors import NotFoundError, RewrittenError
 from delivery_tests.fakes.samples import sample_commit, sample_snapshot
 from delivery_tests.fakes.wire import Wire
 
@@ -55,8 +55,12 @@ class FakeSource:
             if sha is None:
                 return tuple(self.branch[-1:])
             shas = [c.sha for c in self.branch]
-            if sha not in shas:
+            if not self.branch:
                 raise NotFoundError(
+                    f"{repository.github} has no branch {repository.branch}", "it was deleted", "Push."
+                )
+            if sha not in shas:
+                raise RewrittenError(
                     f"{sha[:8]} is not on {repository.branch}", "it was replaced", "Take the head."
                 )
             return tuple(self.branch[shas.index(sha) + 1 :][:limit])

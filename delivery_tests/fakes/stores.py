@@ -6,14 +6,15 @@ frozen, and the JSON is most of the time such a history takes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from delivery.adapters.aws.codec import decode, encode
 from delivery.core.ledger import LedgerRecord
-from delivery.errors import ConflictError, NotFoundError
-from delivery.ports import Stored
+from delivery.errors import ConflictError, DeliveryError, NotFoundError
+from delivery.ports import Owner, Stored
 from delivery_tests.fakes.wire import Wire
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ class MemoryLedger:
 
     def __init__(self, wire: Wire, as_json: bool = True) -> None:
         self._wire, self._as_json = wire, as_json
-        self._documents: dict[tuple[str, str], tuple[bytes | LedgerRecord, int]] = {}
+        self._documents: dict[tuple[str, str], tuple[bytes | Stored, int]] = {}
         self.writes = 0
 
     def load(self, service: str, environment: str) -> Stored:
@@ -38,8 +39,24 @@ class MemoryLedger:
         kept = self._documents.get((service, environment))
         if kept is None:
             return Stored(LedgerRecord(service, environment), None)
-        record = kept[0] if isinstance(kept[0], LedgerRecord) else _RECORD.validate_json(kept[0])
-        return Stored(record, str(kept[1]))
+        if isinstance(kept[0], Stored):
+            return kept[0]
+        return Stored(_RECORD.validate_json(kept[0]), str(kept[1]))
+
+    def load_all(self, owners: Sequence[Owner]) -> Mapping[Owner, Stored | DeliveryError]:
+        """Each as it is now, or why it cannot be read."""
+        found: dict[Owner, Stored | DeliveryError] = {}
+        for owner in owners:
+            try:
+                found[owner] = self.load(*owner)
+            except DeliveryError as error:
+                found[owner] = error
+        return found
+
+    def tag(self, service: str, environment: str, within: float) -> str | None:
+        """The etag now: nothing here is ever late."""
+        with self._wire.call("ledger.tag"):
+            return self.peek(service, environment).etag
 
     def store(self, record: LedgerRecord, etag: str | None) -> Stored:
         """Write if nobody wrote since `etag`."""
@@ -55,7 +72,8 @@ class MemoryLedger:
                 f"The ledger of {'/'.join(key)} was not written", "it changed meanwhile", "Load it again."
             )
         self.writes += 1
-        self._documents[key] = (_RECORD.dump_json(record) if self._as_json else record, self.writes)
+        stored = Stored(record, str(self.writes))
+        self._documents[key] = (_RECORD.dump_json(record) if self._as_json else stored, self.writes)
         return self.peek(*key)
 
 

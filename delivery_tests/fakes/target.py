@@ -7,7 +7,7 @@ how it looked a minute ago. It looks as the ECS adapter sees it: see `delivery.a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from delivery.core.release import Release, Slot
 from delivery.core.target import Action, Drain, EndTask, Launch, RunOnce, ShiftTraffic, TargetState
@@ -40,15 +40,20 @@ class FakeTarget:
         self.one_offs = OneOffs(behaviours)
         self.preview = Slot.GREEN
         self.propagation = 0.0  # seconds until a shift is seen
+        self.lag = 0.0  # seconds that a look may be old when one is asked for that may
         self.applied: list[tuple[datetime, Action]] = []
         self.effects: list[tuple[datetime, Action]] = []
         self.moved: list[tuple[datetime, int]] = []  # weight of green over time
         self._told = {Slot.BLUE: Told(Slot.BLUE, weight=100), Slot.GREEN: Told(Slot.GREEN)}
         self._history: list[tuple[datetime, dict[Slot, Told]]] = [(clock.start, dict(self._told))]
+        self._past: dict[tuple[Slot, datetime], Served] = {}
 
-    def observe(self, task: str = "") -> TargetState:
-        """One look."""
+    def observe(self, task: str = "", within: float = 0.0) -> TargetState:
+        """One look; if it may be old, as old as it may be, but no older than `lag`."""
         with self.wire.call("target.observe"):
+            age = 0.0 if task else min(within, self.lag)
+            if age > 0:
+                return replace(self.look(self.clock.now() - timedelta(seconds=age)), age=age)
             one_off = self.one_offs.shown(task, self.clock.now()) if task else None
             return replace(self.look(), task=one_off) if one_off else self.look()
 
@@ -63,11 +68,17 @@ class FakeTarget:
 
     def served(self, slot: Slot, moment: datetime) -> Served:
         """What the slot's target group served at a moment (for the metrics)."""
+        kept = self._past.get((slot, moment))
+        if kept is not None:
+            return kept
         told = self.tasks.present(self._at(moment)[slot], moment)
         _, healthy = self.tasks.up(told, moment)
         _, leaving = self.tasks.leaving(told, moment)
         answers = told.before if leaving and not healthy else told
-        return Served(answers.release if answers else None, told.weight, healthy + leaving)
+        found = Served(answers.release if answers else None, told.weight, healthy + leaving)
+        if moment < self.clock.now():  # what was does not change any more
+            self._past[slot, moment] = found
+        return found
 
     def apply(self, action: Action) -> None:
         """Do one action; the second time it changes nothing."""
@@ -179,7 +190,10 @@ class FakeTarget:
         self._history.append((self.clock.now(), dict(self._told)))
 
     def _at(self, moment: datetime) -> dict[Slot, Told]:
-        return next((told for since, told in reversed(self._history) if since <= moment), self._history[0][1])
+        for since, told in reversed(self._history):
+            if since <= moment:
+                return told
+        return self._history[0][1]
 
     def _weight(self, told: Told, now: datetime) -> int:
         if not self.propagation:

@@ -51,6 +51,15 @@ class Bucket:
             return False
         return True
 
+    def tags(self, prefix: str) -> dict[str, str]:
+        """The ETag of every object under a prefix by its key, a call for each thousand.
+
+        A listing shows every write that came before it ("Amazon S3 data consistency model", S3 user guide).
+        """
+        with self.using(f"The documents of s3://{self.name}/{prefix} could not be listed"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            return {found["Key"]: found["ETag"] for page in pages for found in page.get("Contents", ())}
+
     @property
     def _client(self) -> Any:
         return self._aws.client("s3")

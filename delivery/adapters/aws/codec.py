@@ -72,6 +72,8 @@ def open_document(text: bytes, kind: type[T], name: str) -> Document[T]:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]).removeprefix("value.")
         raise _misfit(name, f"{where}: {first['msg']}") from None
+    if any(moment.tzinfo is None for moment in _moments(document.value)):
+        raise _misfit(name, "it has a moment without a time zone")
     return document
 
 

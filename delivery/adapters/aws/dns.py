@@ -35,6 +35,8 @@ class Route53Dns:
     def point(self, zone: str, record: str, contract: DeployContract, progress: Progress) -> str:
         """Make the record an alias of the environment's load balancer; returns its target, once in sync.
 
+        What stood there before is told in full, so that it can be put back; a CNAME makes place in the same
+        batch. Nothing waits for the old record's TTL: nothing that it names is taken away here.
         UnavailableError when the change is not in sync in time: it is written and may still arrive.
         """
         name, target = _full_name(zone, record), contract.load_balancer_dns
@@ -45,20 +47,22 @@ class Route53Dns:
             # A drained slot's empty target group would count as an unhealthy load balancer.
             "EvaluateTargetHealth": False,
         }
-        if _same(self._record(zone_id, name), alias):
+        before = self._record(zone_id, name)
+        if _same(before, alias):
             progress(f"{name} already points to {target}")
             return target
-        progress(f"pointing {name} to {target}")
+        progress(f"pointing {name} to {target}{_told(before)}")
         with translated(f"{name} could not be pointed to {target}"):
             changed = self._client.change_resource_record_sets(
                 HostedZoneId=zone_id,
                 ChangeBatch={
                     "Comment": f"delivery: {contract.service} {contract.environment}",
                     "Changes": [
+                        *([{"Action": "DELETE", "ResourceRecordSet": before}] if _cname(before) else []),
                         {
                             "Action": "UPSERT",
                             "ResourceRecordSet": {"Name": name, "Type": "A", "AliasTarget": alias},
-                        }
+                        },
                     ],
                 },
             )
@@ -114,6 +118,19 @@ def _target(record: Mapping[str, Any]) -> str:
     if "AliasTarget" in record:
         return _bare(record["AliasTarget"]["DNSName"])
     return ", ".join(_bare(r["Value"]) for r in record.get("ResourceRecords", ()))
+
+
+def _cname(record: Mapping[str, Any] | None) -> bool:
+    return record is not None and record["Type"] == "CNAME"
+
+
+def _told(record: Mapping[str, Any] | None) -> str:
+    """What is replaced: `, which was CNAME other.test (TTL 300 s)`; nothing where there was nothing."""
+    if record is None:
+        return ""
+    kind = f"{record['Type']} alias" if "AliasTarget" in record else record["Type"]
+    ttl = f" (TTL {record['TTL']} s)" if "TTL" in record else ""
+    return f", which was {kind} {_target(record)}{ttl}"
 
 
 def _same(record: Mapping[str, Any] | None, alias: Mapping[str, Any]) -> bool:

@@ -65,6 +65,12 @@ _SECRET = re.compile(
 )
 
 
+class OutOfTimeError(BotoCoreError):
+    """The time for this piece of work is over before the request was sent (`Aws.within`)."""
+
+    fmt = "its time was over before it was asked for"
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Let only house errors out of the block. `what` says what could not be done, for people."""
@@ -87,6 +93,8 @@ def translate(error: ClientError | BotoCoreError, what: str) -> DeliveryError:
         return ConfigurationError(what, _clean(str(error)), "Set AWS_PROFILE to one `aws configure` knows.")
     if isinstance(error, boto.SSLError):
         return ProviderError(what, _clean(str(error)), "Check the machine's CA certificates (AWS_CA_BUNDLE).")
+    if isinstance(error, OutOfTimeError):
+        return UnavailableError(what, str(error), "AWS answers slowly; it is tried again.")
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return UnavailableError(what, _clean(str(error)), "Check the network and AWS_ENDPOINT_URL, or retry.")
     if isinstance(error, boto.WaiterError):

@@ -6,6 +6,7 @@ Metrics and their dimensions: "CloudWatch metrics for your Application Load Bala
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from typing import Any
 
 from delivery.adapters.aws.errors import translated
 from delivery.adapters.aws.session import Aws
+from delivery.adapters.aws.shared import Answer, SharedReads
+from delivery.adapters.aws.shared.kinds import FIRING, METRICS, told
 from delivery.core.infra import DeployContract
 from delivery.core.release import Slot
 from delivery.core.sample import Reading, Sample, Series
@@ -32,6 +35,8 @@ BALANCER_METRICS = (
 )
 #: The witness that tells an error count of zero from a blind spot.
 WITNESS = "RequestCount"
+#: Shared questions start at a multiple of so many periods.
+ROUND = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +72,13 @@ class _Answer:
 class CloudWatchMetrics:
     """`Metrics` of the service and environment the contract describes."""
 
-    def __init__(self, aws: Aws, contract: DeployContract) -> None:
-        self._aws, self._contract = aws, contract
+    def __init__(self, aws: Aws, contract: DeployContract, reads: SharedReads | None = None) -> None:
+        self._aws, self._contract, self._reads = aws, contract, reads
 
-    def read(self, readings: Sequence[Reading]) -> tuple[Series, ...]:
+    def read(self, readings: Sequence[Reading], within: float = 0.0) -> tuple[Series, ...]:
         """One series per reading, over complete periods between its two moments, all in one request.
 
+        The answers may be `within` seconds old, but no older than 4 s; then they are shared with others.
         A provider failure comes back in `Series.error`, never as an empty series.
         """
         asked = [_query(reading) for reading in readings]
@@ -80,7 +86,7 @@ class CloudWatchMetrics:
             q for query in asked if query.start < query.end for q in (query, query.witness)
         )
         try:
-            answers = self._ask(tuple(queries)) if queries else {}
+            answers = self._look(asked, tuple(queries), within)
         except (ProviderError, NotFoundError) as error:
             return tuple(
                 Series(r.name, query=self._words(q), error=str(error))
@@ -88,11 +94,18 @@ class CloudWatchMetrics:
             )
         return tuple(self._series(r, q, answers) for r, q in zip(readings, asked, strict=True))
 
-    def alarms(self, slot: Slot) -> Mapping[str, str]:
-        """`STATE: reason` of the slot's alarms by name. One that CloudWatch does not have tells nothing."""
+    def alarms(self, slot: Slot, within: float = 0.0) -> Mapping[str, str]:
+        """`STATE: reason` of the slot's alarms by name. One that CloudWatch does not have tells nothing.
+
+        With `within` it is only told which of them fire: all that fire are one question, asked for everybody.
+        """
         names = list(self._contract.alarm_names.get(slot, ()))
         if not names:
             return {}
+        if within > 0 and self._reads is not None:
+            firing = self._reads.read(FIRING, {"firing": ""}, within)["firing"].value
+            quiet = "INSUFFICIENT_DATA: it does not fire"
+            return {name: f"ALARM: {firing[name]}" if name in firing else quiet for name in names}
         with translated(f"The alarms of {self._contract.service} could not be read"):
             pages = self._aws.client("cloudwatch").get_paginator("describe_alarms")
             found = {
@@ -103,6 +116,19 @@ class CloudWatchMetrics:
         return {
             name: found.get(name, "INSUFFICIENT_DATA: CloudWatch has no alarm of this name") for name in names
         }
+
+    def _look(
+        self, asked: Sequence[_Query], queries: Sequence[_Query], within: float
+    ) -> dict[_Query, _Answer]:
+        """Afresh, or as it was a moment ago: the newest period may then be missing, as if not published.
+
+        In what all ask together a query waits from the start for its first whole period.
+        """
+        if within <= 0 or self._reads is None:
+            return self._ask(queries) if queries else {}
+        specs = {q: self._spec(q) for query in asked for q in (query, query.witness)}
+        found = self._reads.read(METRICS, {spec: spec for spec in specs.values()}, within)
+        return {query: _as_answer(found[specs[query]]) for query in queries}
 
     def _ask(self, queries: Sequence[_Query]) -> dict[_Query, _Answer]:
         """One request for all (up to 500); further pages only beyond 100,800 datapoints."""
@@ -141,11 +167,18 @@ class CloudWatchMetrics:
             return balancer
         return {"TargetGroup": contract.target_group_suffixes[slot], **balancer}
 
+    def _spec(self, query: _Query) -> str:
+        """From a round start, so that a span that moves on is the same question for a while."""
+        start = query.start - query.start % (ROUND * query.period)
+        return json.dumps({"start": start, "stat": self._stat(query)}, sort_keys=True)
+
     def _wire(self, id_: str, query: _Query) -> dict[str, Any]:
+        return {"Id": id_, "MetricStat": self._stat(query), "ReturnData": True}
+
+    def _stat(self, query: _Query) -> dict[str, Any]:
         dimensions = [{"Name": k, "Value": v} for k, v in self._dimensions(query.metric, query.slot).items()]
         metric = {"Namespace": _namespace(query.metric), "MetricName": query.metric, "Dimensions": dimensions}
-        stat = {"Metric": metric, "Period": query.period, "Stat": query.statistic}
-        return {"Id": id_, "MetricStat": stat, "ReturnData": True}
+        return {"Metric": metric, "Period": query.period, "Stat": query.statistic}
 
     def _words(self, query: _Query) -> str:
         """The query as evidence: enough to ask it again."""
@@ -169,10 +202,13 @@ def _add(answer: _Answer, result: Mapping[str, Any]) -> None:
     """Add one page. `PartialData` says that more pages follow; the last page must say `Complete`."""
     pairs = zip(result["Timestamps"], result["Values"], strict=True)
     answer.samples += [Sample(at.astimezone(UTC), float(value)) for at, value in pairs]
-    answer.problem = ""
-    if result["StatusCode"] != "Complete":
-        told = "; ".join(f"{m.get('Code')}: {m.get('Value')}" for m in result.get("Messages", ()))
-        answer.problem = f"CloudWatch answered {result['StatusCode']}" + (f" ({told})" if told else "")
+    answer.problem = "" if result["StatusCode"] == "Complete" else told(result)
+
+
+def _as_answer(answer: Answer) -> _Answer:
+    kept = answer.value or {"samples": (), "problem": "CloudWatch did not answer this query"}
+    samples = [Sample(_moment(at), float(value)) for at, value in kept["samples"]]
+    return _Answer(samples, kept["problem"])
 
 
 def _namespace(metric: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from delivery.adapters.aws.errors import translated
 from delivery.adapters.aws.session import Aws
 from delivery.adapters.ecs.task_definition import Revisions, log_stream
+from delivery.adapters.masking import hidden
 from delivery.core.infra import DeployContract
 from delivery.core.target import TaskFailure
 from delivery.errors import DeliveryError, NotFoundError
@@ -88,7 +89,7 @@ class Tasks:
             return ()  # it stopped before it wrote a line
         except DeliveryError as error:
             return (f"({error.what.lower()}: {error.why})",)
-        return tuple(str(e["message"]).rstrip()[:LINE] for e in answer["events"])
+        return tuple(hidden(str(e["message"])).rstrip()[:LINE] for e in answer["events"])
 
 
 def failure_of(task: Task, last_log_lines: tuple[str, ...] = ()) -> TaskFailure:

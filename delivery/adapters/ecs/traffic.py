@@ -51,7 +51,12 @@ class Traffic:
 
     def weights(self, rules: Rules) -> dict[Slot, int]:
         """Percent of production traffic per slot."""
-        return weights_of(rules.production["Actions"], self._contract.target_groups)
+        return self.shares(rules, self._contract)
+
+    @staticmethod
+    def shares(rules: Rules, contract: DeployContract) -> dict[Slot, int]:
+        """The same, of rules that were read before."""
+        return weights_of(rules.production["Actions"], contract.target_groups)
 
     def preview(self, rules: Rules) -> Slot | None:
         """The slot the preview rule reaches; None when it reaches neither."""
