@@ -20,6 +20,11 @@ from delivery.errors import PrerequisiteError, ProviderError
 
 START_TIMEOUT = 180.0
 SWEEP_TIMEOUT = 10.0
+#: One that ends more often than this within so many seconds is not started again.
+ENDS, SPAN = 5, 600.0
+#: Seconds between two looks for failed runs; one whose worker was killed is then repeated. Dagster has 5 s by
+#: default, in which nobody drives the rollout.
+LOOK_FOR_FAILED_RUNS = {"DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1"}
 
 
 class ControlPlane:
@@ -27,7 +32,7 @@ class ControlPlane:
 
     def __init__(self, root: Path, home: Path, environment: Mapping[str, str], port: int = 3000) -> None:
         self._root, self._home, self._port = root, home, port
-        self._environment = {**environment, "DAGSTER_HOME": str(home)}
+        self._environment = {**LOOK_FOR_FAILED_RUNS, **environment, "DAGSTER_HOME": str(home)}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,6 +79,24 @@ class ControlPlane:
             raise ProviderError("Dagster refused a query", str(body["errors"][0]["message"]), "")
         return dict(body["data"])
 
+    def keep(self, say: Callable[[str], None]) -> None:
+        """Start it again whenever it ends by itself, and never return; ProviderError when that is too often.
+
+        Dagster ends altogether when its daemon or its webserver dies. The runs go on meanwhile: their
+        processes are their own. One that died too is found by the new daemon.
+        """
+        ends: list[float] = []
+        while self._process is not None:
+            code = self._process.wait()
+            ends = [*(at for at in ends if time.monotonic() - at < SPAN), time.monotonic()]
+            if len(ends) > ENDS:
+                why = f"it ended {len(ends)} times within {SPAN / 60:g} minutes, last with exit code {code}"
+                raise ProviderError("Dagster does not keep running", why, f"See {self.log}.")
+            say(f"Dagster ended by itself (exit code {code}, see {self.log}); starting it again")
+            self._clear()
+            self.start()
+            say(f"{self.url} is up again; runs that were under way went on")
+
     def stop(self, patience: float = 20.0) -> None:
         """End every process of it, runs included. Safe when nothing runs."""
         if self._process is None:
@@ -86,6 +109,13 @@ class ControlPlane:
                 break
         self._sweep()
         self._process = None
+
+    def _clear(self) -> None:
+        """End what is left of one that ended: its webserver, say, keeps the port. Runs have other groups."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._gone(self._process.pid, 5.0)
 
     def _initialise(self) -> None:
         """Open the instance once before two processes do at the same time: SQLite's first start can race."""

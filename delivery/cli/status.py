@@ -9,7 +9,10 @@ from rich.markup import escape
 
 from delivery.cli.installation import Installation, pass_installation
 from delivery.cli.tables import show, table_of
+from delivery.core.accepting import told as told_words
+from delivery.core.accepting import what_abort_means, what_continue_means
 from delivery.core.ledger import LedgerRecord
+from delivery.core.rollout import RolloutPhase
 
 
 @click.command()
@@ -44,7 +47,8 @@ def _live(record: LedgerRecord) -> str:
     if record.live is None:
         return "nothing verified yet"
     entry = record.record_of(record.live.id)
-    since = f", {entry.outcome} {_at(entry.at)}" if entry else ""
+    word = " by a person's word" if entry and entry.by_word else ""
+    since = f", {entry.outcome}{word} {_at(entry.at)}" if entry else ""
     return f"{record.live.id}{since}"
 
 
@@ -55,10 +59,13 @@ def _rollout(record: LedgerRecord) -> str:
         last = record.rollout
         return f"last rollout: {last.release.id} {last.phase}" if last else ""
     step = f", {rollout.step.kind}" if rollout.step else ""
-    if rollout.waiting:
-        step = ", waits for `delivery continue` or `delivery abort`"
     told = f": {rollout.reason}" if rollout.reason else ""
-    return f"{rollout.kind} {rollout.release.id} {rollout.phase} at {rollout.weight} %{step}{told}"
+    lines = [f"{rollout.kind} {rollout.release.id} {rollout.phase} at {rollout.weight} %{step}{told}"]
+    if rollout.phase is RolloutPhase.PAUSED or (rollout.waiting and rollout.answered != rollout.index):
+        lines.append(f"`delivery continue`: {what_continue_means(rollout)}")
+        lines.append(f"`delivery abort`: {what_abort_means(rollout)}")
+    lines += [f"accepted: {told_words((word,))}" for word in rollout.accepted]
+    return "\n".join(lines)
 
 
 def _at(moment: datetime) -> str:

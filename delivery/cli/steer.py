@@ -47,7 +47,10 @@ def go_on(
 ) -> None:
     """Let the paused rollout of SERVICE in ENVIRONMENT go on where it stopped.
 
-    Its run goes on with it, or the backstop sensor starts one; with --direct this command drives it.
+    One that is paused because nobody can tell (a marginal score, no data) has that accepted, at this step, in
+    your name; `delivery status` says what would be. What failed is never accepted.
+
+    Its run goes on with it, or a new one does at once; with --direct this command drives it.
     """
     _carry_out(installation, service, environment, Order("continue", by, reason), direct)
 
@@ -78,7 +81,8 @@ def rollback(
     installation: Installation, service: str, environment: str, to: str | None, reason: str, by: str,
     direct: bool,
 ) -> None:  # fmt: skip
-    """Return SERVICE in ENVIRONMENT to a verified release, now. Deployments are held afterwards."""
+    """Return SERVICE in ENVIRONMENT to a verified release, now. It leaves a release on its way that has
+    traffic, else the live one. Deployments are held afterwards."""
     _carry_out(installation, service, environment, Order("rollback", by, reason, to), direct)
 
 

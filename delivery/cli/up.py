@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +22,8 @@ from delivery.settings import Settings
 )  # fmt: skip
 def up(port: int, home: Path) -> None:
     """Start Dagster here, with the endpoints and credentials of this environment. The bucket's ledger is
-    what decisions read: losing DAGSTER_HOME loses history, not the last good release."""
+    what decisions read: losing DAGSTER_HOME loses history, not the last good release. A Dagster that dies is
+    started again."""
     settings = Settings.read()
     bucket = settings.required_bucket
     plane = ControlPlane(settings.root, home.resolve(), dict(os.environ), port)
@@ -31,7 +32,7 @@ def up(port: int, home: Path) -> None:
         click.echo(f"starting Dagster for the bucket {bucket} …", err=True)
         plane.start()
         click.echo(f"{plane.url}  (Ctrl-C ends it)", err=True)
-        threading.Event().wait()
+        plane.keep(partial(click.echo, err=True))
     except KeyboardInterrupt:
         click.echo("ended", err=True)
     finally:

@@ -11,7 +11,7 @@ from rich.table import Table
 from delivery.cli.installation import Installation, pass_installation
 from delivery.cli.tables import show, table_of
 from delivery.core.service import EnvironmentSpec, ServiceSpec
-from delivery.core.strategy import Canary, Linear
+from delivery.core.wording import described
 
 
 @click.command()
@@ -54,15 +54,12 @@ def _table(services: tuple[ServiceSpec, ...]) -> Table:
 
 
 def _environment(environment: EnvironmentSpec) -> str:
-    """`production: canary 10, 50, 100 after staging (soak, approvals)`."""
-    strategy, after = environment.strategy, environment.after
-    text = f"{environment.name}: {strategy.kind.replace('_', '/')}"
-    if isinstance(strategy, Canary | Linear):
-        text += f" {', '.join(map(str, strategy.weights))}"
+    """`production, after staging (soak, approvals): canary 10 % (judged 5 min) → …`."""
+    after, text = environment.after, environment.name
     if after:
         gates = [name for name in ("soak", "approvals", "windows") if getattr(after, name)]
-        text += f" after {after.environment}" + (f" ({', '.join(gates)})" if gates else "")
-    return text
+        text += f", after {after.environment}" + (f" ({', '.join(gates)})" if gates else "")
+    return f"{text}: {described(environment)}"
 
 
 def _here(file: Path) -> Path:

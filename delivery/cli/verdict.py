@@ -10,6 +10,7 @@ from rich.markup import escape
 from delivery.cli.installation import Installation, pass_installation
 from delivery.cli.operate import operation
 from delivery.cli.tables import show, table_of
+from delivery.core.accepting import told
 from delivery.core.analysis import RuleResult, Verdict, VerdictPhase
 from delivery.core.replaying import Replayed, Rules, differences, recomputable, replay
 from delivery.core.service import EnvironmentSpec
@@ -49,6 +50,8 @@ def verdict(
         f"{service} {environment} {sha[:12]}: {kept.phase}, judged {kept.judged_at:%Y-%m-%d %H:%M:%S} UTC"
     )
     click.echo(kept.reason)
+    for word in kept.accepted:
+        click.echo(click.style(f"{told((word,))} ({word.at:%Y-%m-%d %H:%M} UTC): {word.what}", fg="yellow"))
     _show([r for r in kept.results if not r.dry_run], replayed, "")
     _show([r for r in kept.results if r.dry_run], replayed, "Dry run: watched, not judged")
     if evidence:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from delivery.core.service import EnvironmentSpec, ServiceSpec
+from delivery.core.wording import described
 from delivery.flows import deploy as flows
 from delivery.orchestration import metadata
 from delivery.orchestration.operation import operation
@@ -19,7 +20,7 @@ def deployment_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.Asse
     deps = [key(spec.name, "image"), key(spec.name, "infrastructure", environment.name)]
     options = stage(
         spec, "deployment", environment,
-        kinds={"aws", "ecs"}, description=f"{DESCRIPTION}\n\nStrategy: {metadata.strategy(environment)}.",
+        kinds={"aws", "ecs"}, description=f"{DESCRIPTION}\n\nStrategy: {described(environment)}.",
         deps=deps,
     )  # fmt: skip
 

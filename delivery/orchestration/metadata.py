@@ -13,7 +13,6 @@ from delivery.core.infra import Infrastructure, PlanSummary, ResourceChange
 from delivery.core.ledger import ReleaseRecord, Restoration
 from delivery.core.rollout import Rollout
 from delivery.core.service import EnvironmentSpec
-from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Rolling
 from delivery.errors import DeliveryError
 
 Metadata = dict[str, dg.MetadataValue]
@@ -118,25 +117,6 @@ def infrastructure(result: Infrastructure) -> Metadata:
         "tasks": text(f"{contract.min_capacity} to {contract.max_capacity}"),
         "template": text(contract.template),
     }
-
-
-def strategy(environment: EnvironmentSpec) -> str:
-    """The strategy in a few words."""
-    match environment.strategy:
-        case Rolling(bake=bake):
-            return f"rolling, bake {bake:g} s"
-        case BlueGreen(bake=bake):
-            return f"blue/green, bake {bake:g} s"
-        case Canary(bake=bake):
-            return f"canary {' → '.join(map(_share, environment.strategy.planned))}, bake {bake:g} s"
-        case Linear(step=step, interval=seconds, bake=bake):
-            return f"linear, {step} % more every {seconds:g} s, bake {bake:g} s"
-
-
-def _share(step: CanaryStep) -> str:
-    """`50 % (judged for 300 s, then waits for a person)`."""
-    asked = "" if step.pause is None else ", then waits for a person"
-    return f"{step.weight} % (judged for {step.analyze_for or 0:g} s{asked})"
 
 
 def rollout(state: Rollout) -> Metadata:

@@ -10,6 +10,7 @@ import dagster as dg
 from delivery.core.service import ServiceSpec
 from delivery.errors import UnavailableError
 from delivery.flows.operation import Operation
+from delivery.orchestration.tags import DEAD
 from delivery.ports import World
 
 #: The resources every asset and sensor needs: the world behind its ports, and where people see the runs.
@@ -34,6 +35,7 @@ def operation(context: Context, spec: ServiceSpec) -> Iterator[Operation]:
             run_id=run.run_id,
             url=f"{context.resources.ui_url}/runs/{run.run_id}",
             quick=run.tags.get("delivery/quick") == "true",
+            dead=run.tags.get(DEAD, ""),
         )
     except UnavailableError as error:
         raise dg.RetryRequested(UNAVAILABLE_RETRIES, UNAVAILABLE_WAIT) from error

@@ -67,6 +67,8 @@ def steering_job(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.JobDefin
         with operation(context, spec) as op:
             signed = dataclasses.replace(op, holder=f"{order.holder} ({op.holder})")
             done = steer(signed, environment.name, order)
+            if order.word == "continue":
+                _onward(context, spec, environment)
         context.log_event(_event(spec, environment, order, done))
 
     @dg.job(
@@ -84,6 +86,13 @@ def steering_job(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.JobDefin
 def _op(service: str, environment: str) -> str:
     """Dagster wants the name of an op to be its own in the whole installation, that of its job included."""
     return identifier("steer", service, environment)
+
+
+def _onward(context: dg.OpExecutionContext, spec: ServiceSpec, environment: EnvironmentSpec) -> None:
+    """Have the continued rollout driven at once: the run that drove it is over when it was paused."""
+    from delivery.orchestration.onward import start  # it knows the jobs, and they know this module
+
+    context.log.info(start(context, spec, environment.name))
 
 
 def _order(config: Mapping[str, str]) -> Order:

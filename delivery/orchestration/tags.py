@@ -20,6 +20,8 @@ LOCK = "delivery/lock"
 #: Why a run was started, when it was not a new commit: an alarm, an interrupted rollout, a promotion.
 REASON = "delivery/reason"
 PROMOTION = "promotion"
+#: Who left what a run of the backstop finishes: a holder of the ledger's lock that is known to be gone.
+DEAD = "delivery/dead_holder"
 #: What a person ordered, and who it was.
 COMMAND = "delivery/command"
 PERSON = "delivery/by"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from delivery.core.analysis import RuleResult, Sample, Verdict
+from delivery.core.analysis import Accepted, RuleResult, Sample, Verdict
 from delivery.orchestration import plots
 from delivery.orchestration.metadata import MOST_ROWS, Metadata, code, table, text, time
 
@@ -22,6 +22,9 @@ def verdict(judged: Verdict) -> Metadata:
         "judged": time(judged.judged_at),
         "evidence": table([_row(r) for r in judged.results if not r.dry_run], COLUMNS),
     }
+    if judged.accepted:
+        rows = [_word_given(word) for word in judged.accepted]
+        shown["accepted by a person"] = table(rows, ("what", "at", "by", "why", "when", "verdict then"))
     watched = [_row(r) for r in judged.results if r.dry_run]
     if watched:
         shown["watched, not judged"] = table(watched, COLUMNS)
@@ -73,6 +76,17 @@ def _row(result: RuleResult) -> dict[str, str]:
         "why": result.reason,
         "limit": result.limit,
         "samples": sparkline(compared.candidate.samples if compared else result.samples),
+    }
+
+
+def _word_given(word: Accepted) -> dict[str, str]:
+    return {
+        "what": ", ".join(word.rules),
+        "at": f"{word.weight} %",
+        "by": word.by,
+        "why": word.reason,
+        "when": f"{word.at:%Y-%m-%d %H:%M:%S} UTC",
+        "verdict then": word.what,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from delivery.orchestration.launcher.worker import Worker
 from delivery.orchestration.operation import holder_of
 from delivery.orchestration.tags import COMMIT, LOCK, PROMOTION, REASON, SUPERSEDED_BY
 
@@ -17,6 +18,10 @@ IN_PROGRESS = (
 )
 #: Dagster's own tag: the partition key of a run, which is a commit.
 PARTITION = "dagster/partition"
+#: Dagster's own: whether it will repeat a failed run, and which run another repeats.
+WILL_RETRY, PARENT = "dagster/will_retry", "dagster/parent_run_id"
+#: How many of a lock's newest runs are looked through for the one that holds the ledger's.
+RECENT = 20
 ACTIVE = (dg.DagsterRunStatus.QUEUED, *IN_PROGRESS)
 
 
@@ -60,6 +65,32 @@ def under_way(
 def commit_of(run: dg.DagsterRun) -> str:
     """The commit a run is about: our tag, or the partition of one that a person started in the UI."""
     return run.tags.get(COMMIT) or run.tags.get(PARTITION, "")
+
+
+def gone(instance: dg.DagsterInstance, holder: str, locks: Collection[str]) -> bool:
+    """Whether the ledger's holder is a run of this Dagster that is over, and that nothing repeats.
+
+    Of a holder that is no run of ours (a person, another installation) we cannot know.
+    """
+    found = [
+        run for lock in locks for run in instance.get_runs(dg.RunsFilter(tags={LOCK: lock}), limit=RECENT)
+    ]
+    theirs = [run for run in found if holder_of(run) == holder]
+    return bool(theirs) and all(_over(instance, run) for run in theirs)
+
+
+def _over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """A run may be marked as failed or cancelled whose process still works."""
+    worker = Worker.of_run(run.run_id, run.tags)
+    alive = worker is not None and worker.alive
+    return run.is_finished and not alive and not _will_be_repeated(instance, run)
+
+
+def _will_be_repeated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Dagster has decided to repeat it, and has not begun to."""
+    if run.tags.get(WILL_RETRY) != "true":
+        return False
+    return not instance.get_runs(dg.RunsFilter(tags={PARENT: run.run_id}), limit=1)
 
 
 def bury(instance: dg.DagsterInstance, holder: str, locks: Collection[str]) -> bool:
