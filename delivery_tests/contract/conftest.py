@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -22,8 +23,8 @@ def stage_images(sandbox: RunningSandbox, docker_client: docker.DockerClient, py
 
 
 @pytest.fixture
-def ecs_scene(sandbox: RunningSandbox, stage_images: Images) -> Iterator[EcsScene]:
+def ecs_scene(sandbox: RunningSandbox, stage_images: Images, tmp_path: Path) -> Iterator[EcsScene]:
     """A service of its own, taken down after the test."""
     stage = Stage(sandbox.client, f"s{uuid.uuid4().hex[:10]}")
-    yield EcsScene(stage, stage_images, aws_of(sandbox))
+    yield EcsScene(stage, stage_images, aws_of(sandbox), tmp_path)
     stage.close()

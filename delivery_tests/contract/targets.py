@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from delivery.adapters.aws.session import Aws
+from delivery.adapters.aws.shared import SharedReads
 from delivery.adapters.ecs.prober import PreviewProber
 from delivery.adapters.ecs.target import EcsTarget
 from delivery.core.release import Release, Slot
@@ -82,9 +84,10 @@ class FakeScene:
 class EcsScene:
     """On the sandbox, with real tasks behind a real proxy. `variables` as the installation gives them."""
 
-    def __init__(self, stage: Stage, images: Images, aws: Aws) -> None:
+    def __init__(self, stage: Stage, images: Images, aws: Aws, folder: Path | None = None) -> None:
         self.stage, self.images, self.aws = stage, images, aws
-        self.target = EcsTarget(aws, stage.contract, {"DELIVERY_COLOUR": "red"})
+        reads = SharedReads(aws, folder)
+        self.target = EcsTarget(aws, stage.contract, {"DELIVERY_COLOUR": "red"}, reads)
         self.prober = PreviewProber(stage.contract)
 
     def release(self, name: str, behaviour: str = "serves") -> Release:

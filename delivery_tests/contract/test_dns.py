@@ -135,6 +135,30 @@ def test_what_somebody_else_wrote_is_seen(sandbox: RunningSandbox, real: Scene) 
 
 
 @pytest.mark.sandbox
+@pytest.mark.parametrize(("kind", "value"), [("A", "192.0.2.1"), ("CNAME", "other.test")])
+def test_what_stood_there_before_can_be_put_back(
+    sandbox: RunningSandbox, real: Scene, kind: str, value: str
+) -> None:
+    """Kind, value and TTL of the replaced record are told; a CNAME makes place; put back, it is as it was."""
+    route53 = sandbox.client("route53")
+    zone_id = route53.list_hosted_zones_by_name(DNSName=real.zone)["HostedZones"][0]["Id"]
+    name = f"www.{real.zone}."
+    old = {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}
+
+    def batch(*changes: tuple[str, dict[str, object]]) -> None:
+        made = [{"Action": action, "ResourceRecordSet": record} for action, record in changes]
+        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": made})
+
+    batch(("CREATE", old))
+    _, told = real.point("www", NEW)
+    assert told[0] == f"pointing {name} to {NEW.load_balancer_dns}, which was {kind} {value} (TTL 300 s)"
+    assert real.dns.current(real.zone, "www") == NEW.load_balancer_dns
+    sets = route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+    batch(("DELETE", next(r for r in sets if r["Name"] == name)), ("CREATE", old))
+    assert real.dns.current(real.zone, "www") == value
+
+
+@pytest.mark.sandbox
 def test_a_missing_zone_is_named(sandbox: RunningSandbox) -> None:
     """A zone that does not exist is told by name, and nothing is written elsewhere."""
     dns = Route53Dns(aws_of(sandbox))

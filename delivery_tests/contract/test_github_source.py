@@ -15,6 +15,7 @@ from delivery.errors import (
     NotFoundError,
     ProviderError,
     RefusedError,
+    RewrittenError,
     UnavailableError,
 )
 from delivery_tests.conftest import free_ports
@@ -124,6 +125,9 @@ def test_an_unknown_repository_or_branch_is_not_found(hub: Hub) -> None:
     for spec in (RepositorySpec("acme/nope"), RepositorySpec(NAME, "nope")):
         with pytest.raises(NotFoundError, match="could not be read"):
             hub.source.head(spec)
+        with pytest.raises(NotFoundError) as gone:
+            hub.source.commits_since(spec, sha)
+        assert not isinstance(gone.value, RewrittenError)  # what is gone was not force-pushed
         with pytest.raises(NotFoundError):
             hub.another_machine("other").snapshot(spec, sha)
 

@@ -30,6 +30,18 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     return S3Ledger(aws_of(sandbox), new_bucket(sandbox))
 
 
+@pytest.mark.sandbox
+def test_many_are_read_though_one_cannot_be(bucket: str, sandbox: RunningSandbox) -> None:
+    """Its error stands in its place, and the others are as they are."""
+    ledger = S3Ledger(aws_of(sandbox), bucket)
+    good = ledger.store(full_record(), None)
+    sandbox.client("s3").put_object(Bucket=bucket, Key="ledger/web/staging.json", Body=b"no document")
+    found = ledger.load_all([("web", "staging"), ("web", "production")])
+    assert isinstance(found["web", "staging"], ProviderError) and found["web", "production"] == good
+    with pytest.raises(PrerequisiteError):
+        S3Ledger(aws_of(sandbox), "no-such-bucket").load_all([("web", "staging")])
+
+
 @pytest.fixture
 def bucket(sandbox: RunningSandbox) -> str:
     """A bucket of its own."""
@@ -52,6 +64,26 @@ def test_what_is_written_is_read_back(ledger: Ledger) -> None:
         type(s).__name__
         for s in record.rollout.steps  # type: ignore[union-attr]
     ]
+
+
+def test_many_are_read_at_once(ledger: Ledger) -> None:
+    """Each as it is, what was never written as an empty record, and a new write is seen the next time."""
+    first = ledger.store(full_record(), None)
+    owners = [("web", "production"), ("web", "staging")]
+    empty = Stored(LedgerRecord("web", "staging"), None)
+    for _ in range(2):
+        assert ledger.load_all(owners) == {owners[0]: first, owners[1]: empty}
+    second = ledger.store(replace(first.record, hold=None), first.etag)
+    assert ledger.load_all(owners)[owners[0]] == second
+
+
+def test_the_tag_tells_of_every_write(ledger: Ledger) -> None:
+    """It is the etag that a conditional write must name; there is none before the first write."""
+    assert ledger.tag("web", "production", 0.0) is None
+    first = ledger.store(full_record(), None)
+    assert ledger.tag("web", "production", 0.0) == first.etag
+    second = ledger.store(replace(first.record, hold=None), first.etag)
+    assert ledger.tag("web", "production", 0.0) == second.etag != first.etag
 
 
 def test_each_write_needs_the_etag_of_the_last(ledger: Ledger) -> None:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from delivery.adapters.aws.metrics import CloudWatchMetrics
+from delivery.adapters.aws.shared import SharedReads
 from delivery.core.analysis import Rule
 from delivery.core.infra import DeployContract
 from delivery.core.release import Slot
@@ -95,7 +97,7 @@ def contract_of(stack: Stack) -> DeployContract:
     )
 
 
-def sandbox_scene(sandbox: RunningSandbox, stack: Stack) -> Scene:
+def sandbox_scene(sandbox: RunningSandbox, stack: Stack, folder: Path) -> Scene:
     """Thirty real requests, ten of them answered 500."""
     for slot in ("blue", "green"):
         stack.group(slot)
@@ -126,7 +128,8 @@ def sandbox_scene(sandbox: RunningSandbox, stack: Stack) -> Scene:
     def fire(name: str) -> None:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="12 of 10")
 
-    return Scene(CloudWatchMetrics(aws_of(sandbox), contract), start, end, 30, 10, fire)
+    aws = aws_of(sandbox)
+    return Scene(CloudWatchMetrics(aws, contract, SharedReads(aws, folder)), start, end, 30, 10, fire)
 
 
 def _wait_for_period(moment: datetime) -> datetime:
@@ -149,7 +152,8 @@ def scene(request: pytest.FixtureRequest) -> Scene:
     """Traffic that has happened."""
     if request.param == "fake":
         return fake_scene()
-    return sandbox_scene(request.getfixturevalue("sandbox"), request.getfixturevalue("stack"))
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("reads")
+    return sandbox_scene(request.getfixturevalue("sandbox"), request.getfixturevalue("stack"), folder)
 
 
 def test_every_error_is_counted_and_every_request(scene: Scene) -> None:
@@ -193,6 +197,15 @@ def test_both_slots_are_read_together_each_over_its_own_span(scene: Scene) -> No
     assert {s.at for s in errors.samples} <= {s.at for s in errors.witness}
 
 
+def test_answers_that_may_be_old_are_those_of_before(scene: Scene) -> None:
+    """What is long published is the same asked afresh, asked for all workers, and told of what was asked."""
+    asked = readings(RULES, Slot.BLUE, scene.start, scene.end)
+    fresh = scene.metrics.read(asked)
+    assert [scene.metrics.read(asked, within=20.0) for _ in range(2)] == [fresh, fresh]
+    empty = readings(RULES, Slot.BLUE, scene.end, scene.end)
+    assert all(s.samples == () and not s.error for s in scene.metrics.read(empty, within=20.0))
+
+
 def test_times_are_measured_in_seconds(scene: Scene) -> None:
     """A percentile of the response time, in seconds."""
     samples = scene.read(Slot.BLUE)["latency"].samples
@@ -225,6 +238,8 @@ def test_alarms_are_told_with_state_and_reason(scene: Scene) -> None:
     assert after[name] == "ALARM: 12 of 10"
     assert {n: s for n, s in after.items() if n != name} == {n: s for n, s in before.items() if n != name}
     assert not any(state.startswith("ALARM") for state in scene.metrics.alarms(Slot.GREEN).values())
+    old = scene.metrics.alarms(Slot.BLUE, within=20.0)
+    assert [n for n, state in old.items() if state.startswith("ALARM")] == [name] and old[name] == after[name]
 
 
 def test_a_provider_that_does_not_answer_is_an_error_in_each_series() -> None:

@@ -7,16 +7,22 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from delivery.adapters.aws.metrics import CloudWatchMetrics
 from delivery.adapters.ecs.prober import PreviewProber
 from delivery.core.release import Slot
+from delivery.core.sample import Reading
 from delivery.core.target import Launch
-from delivery_tests.contract.targets import FakeScene, Scene
+from delivery_tests.contract.targets import EcsScene, FakeScene, Scene, candidate_in_green, live_in_blue
 from delivery_tests.fakes import sample_contract
+from delivery_tests.sandbox.stack import eventually
+
+PERIOD = timedelta(seconds=5)
 
 
 @pytest.fixture(params=["fake", pytest.param("adapter", marks=pytest.mark.sandbox)])
@@ -176,3 +182,22 @@ def test_behind_https_the_certificate_is_the_records(tmp_path: Path, monkeypatch
         server.server_close()
     assert named.ok and _Host.seen[-1]["Host"] == "www.example.test", named.error
     assert other.status == 0 and "www.example.test" in other.error
+
+
+@pytest.mark.sandbox
+def test_preview_requests_are_counted_as_the_candidates(ecs_scene: EcsScene) -> None:
+    """Without any traffic a candidate has the requests it was sent: its rules have something to judge."""
+    live_in_blue(ecs_scene, count=1)
+    candidate_in_green(ecs_scene, count=1)
+    metrics = CloudWatchMetrics(ecs_scene.aws, ecs_scene.stage.contract)
+    start = datetime.now(UTC)
+    results = ecs_scene.prober.probe("/", 7, 5.0)
+    assert all(r.ok for r in results)
+
+    def counted(slot: Slot) -> float:
+        reading = Reading("requests", "RequestCount", "Sum", 5, slot, start - PERIOD, datetime.now(UTC))
+        return sum(s.value for s in metrics.read([reading])[0].samples)
+
+    eventually(lambda: counted(Slot.GREEN), lambda n: n >= 7, 30)
+    assert (counted(Slot.GREEN), counted(Slot.BLUE)) == (7, 0)
+    assert ecs_scene.target.observe().green.weight == 0

@@ -11,6 +11,7 @@ import pytest
 from delivery.core.service import RepositorySpec
 from delivery.errors import (
     NotFoundError,
+    RewrittenError,
     UnavailableError,
 )
 from delivery.ports import Source
@@ -98,7 +99,7 @@ def test_a_force_push_is_told(scene: Scene) -> None:
     old = scene.push("one")
     scene.source.commits_since(scene.repository, None)
     scene.force_push("rewritten")
-    with pytest.raises(NotFoundError):
+    with pytest.raises(RewrittenError):
         scene.source.commits_since(scene.repository, old)
     assert scene.source.head(scene.repository).subject.endswith("rewritten")
 

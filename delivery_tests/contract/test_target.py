@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -38,6 +39,22 @@ def test_a_launched_release_becomes_healthy(scene: Scene) -> None:
     seen = scene.until(lambda s: s.blue.settled and s.blue.serving)
     assert (seen.blue.running, seen.blue.healthy, seen.blue.failed_tasks) == (2, 2, 0)
     assert seen.preview is Slot.BLUE and not seen.empty
+
+
+def test_a_look_that_may_be_old_says_what_a_fresh_one_says_where_nothing_moves(scene: Scene) -> None:
+    """Twice in a row, so that the second one is told what the first one asked; and it says how old it is."""
+    live_in_blue(scene)
+    fresh = scene.until(lambda s: s.blue.settled and s.blue.weight == 100)
+    old = [scene.target.observe(within=20.0) for _ in range(2)]
+    assert [replace(seen, age=0.0) for seen in old] == [replace(fresh, age=0.0)] * 2
+    assert all(0.0 <= seen.age <= 20.0 for seen in old)
+
+
+def test_a_look_that_may_be_old_is_fresh_where_something_moves(scene: Scene) -> None:
+    """While tasks come up the slot is measured, however old the look might be."""
+    scene.target.apply(Launch(Slot.BLUE, scene.release("a"), 2))
+    seen = scene.target.observe(within=0.001)
+    assert seen.blue.desired == 2 and not seen.blue.serving and seen.age < 20.0
 
 
 def test_launching_twice_is_launching_once(scene: Scene) -> None:
