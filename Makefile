@@ -27,7 +27,7 @@ test: lint ## Everything: ruff, mypy, and all tests, on the sandbox too
 	$(RUN) pytest -m e2e
 
 soak: setup ## Play HISTORIES (a million) random histories against the promises
-	@pytest delivery_tests/flows/test_properties.py -n $(WORKERS) --histories $(HISTORIES) --history-seed 0
+	@python -m delivery_tests.flows.properties.soak --histories $(HISTORIES) --processes $(WORKERS)
 
 lint: setup ## Ruff and mypy
 	@ruff check . && ruff format --check . && mypy

@@ -4,6 +4,7 @@
     ├── ConfigurationError       the user's files or settings are wrong (exit code 2)
     ├── PrerequisiteError        a tool or service this machine needs is missing or not running
     ├── NotFoundError            a named thing (service, environment, release, commit) does not exist
+    │   └── RewrittenError       a branch was force-pushed: it is there, the commit is no longer on it
     ├── ConflictError            somebody else holds it, or it changed under us: look again
     │   ├── LockHeldError        another deployer works on this service and environment
     │   └── StalePlanError       the saved plan no longer fits the state: plan again
@@ -43,6 +44,10 @@ class PrerequisiteError(DeliveryError):
 
 class NotFoundError(DeliveryError):
     """A named thing does not exist."""
+
+
+class RewrittenError(NotFoundError):
+    """The branch is there, and a commit that was on it is not any more (a force push)."""
 
 
 class ConflictError(DeliveryError):

@@ -14,6 +14,7 @@ from delivery.catalog.models.environment import (
     LimitsModel,
     PauseModel,
     ProbeModel,
+    RollbackModel,
     StrategyModel,
 )
 from delivery.catalog.models.health import METRICS, ComparisonModel, HealthModel, TriggerModel, share
@@ -22,6 +23,7 @@ from delivery.catalog.models.service import ServiceModel
 from delivery.catalog.models.source import TerraformModel
 from delivery.core.analysis import DEFAULT_RULES, Rule
 from delivery.core.comparison import CanaryAnalysis, Comparison, Score
+from delivery.core.rollback import RollbackPolicy
 from delivery.core.rollout import Limits
 from delivery.core.service import (
     DnsSpec,
@@ -102,7 +104,16 @@ def _environment(name: str, model: EnvironmentModel) -> EnvironmentSpec:
         compare=_analysis(model.health),
         before=_before(model.before) if model.before else None,
         quick=model.quick,
+        rollback=_rollback(model.rollback) if model.rollback else RollbackPolicy(),
     )
+
+
+def _rollback(model: RollbackModel) -> RollbackPolicy:
+    given = _given(model, max_age="max_age")
+    if model.flapping is not None:
+        given |= _given(model.flapping, flapping_span="within")
+        given |= {"flapping_count": model.flapping.count} if model.flapping.count is not None else {}
+    return RollbackPolicy(**given)
 
 
 def _before(model: BeforeModel) -> RunTask:

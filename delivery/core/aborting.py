@@ -7,6 +7,7 @@ from datetime import datetime
 
 from delivery.core import moves
 from delivery.core.analysis import Verdict
+from delivery.core.release import Release
 from delivery.core.rollout import Decision, Rollout, RolloutPhase
 from delivery.core.strategy import RunTask
 from delivery.core.target import Drain, EndTask, Launch, ShiftTraffic, SlotState, TargetState
@@ -111,11 +112,20 @@ def _return_traffic(
     if moves.waited(rollout, now, seen) >= rollout.limits.launch_timeout:
         reason = f"could not return the traffic: {stable.healthy} healthy targets in {stable.slot}"
         return moves.pause(rollout, seen, f"{reason} ({rollout.reason})", now)
+    if rollout.back is not None and _gone(stable, rollout.back):
+        # Somebody parked it or put something else there: what served before is to serve again.
+        launch = Launch(stable.slot, rollout.back, max(1, seen.min_capacity, candidate.desired))
+        return moves.act(rollout, seen, (launch,), f"launching {rollout.back.id} in {stable.slot} again", now)
     if stable.healthy == 0 and candidate.healthy > 0:
         told = f"waiting for a healthy target in {stable.slot} to return the traffic to"
         return moves.wait(rollout, told, now)
     shift = ShiftTraffic(rollout.candidate, 0)
     return moves.act(rollout, seen, (shift,), f"returning all traffic to {stable.slot}", now)
+
+
+def _gone(stable: SlotState, back: Release) -> bool:
+    """The slot no longer runs what served before. What has traffic there is not replaced under it."""
+    return stable.desired == 0 or (stable.weight == 0 and stable.release != back.id)
 
 
 def _abort_in_place(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from delivery.core import moves
+from delivery.core import accepting, moves
 from delivery.core.aborting import abort, condemn
 from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.asking import meddling, wait_for_a_person
@@ -107,7 +107,8 @@ def _set_weight(rollout: Rollout, seen: TargetState, percent: int, now: datetime
         return waiting
     since = max(rollout.entered_at, rollout.served_at or rollout.entered_at)
     if moves.seconds_since(since, now, seen) > rollout.limits.shift_timeout:
-        reason = f"{percent} % was asked for, the load balancer still gives {slot.weight} %"
+        refused = f", {rollout.errors} orders in a row were refused" if rollout.errors else ""
+        reason = f"{percent} % was asked for, the load balancer still gives {slot.weight} %{refused}"
         return moves.pause(rollout, seen, reason, now)
     shift = ShiftTraffic(rollout.candidate, percent)
     return moves.act(rollout, seen, (shift,), f"shifting to {percent} %", now)
@@ -156,8 +157,16 @@ def _finish(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
 def _inconclusive(
     rollout: Rollout, seen: TargetState, verdict: Verdict | None, end: datetime, now: datetime
 ) -> Decision:
-    """The step's time is over and nobody can say that it is healthy: wait a while, then pause."""
+    """The step's time is over and nobody can say that it is healthy: wait a while, then pause.
+
+    It goes on by the word of a person who accepted just that at this step.
+    """
+    words = accepting.words_for(rollout, verdict)
+    if words and verdict is not None:
+        accepted = replace(verdict, accepted=words)
+        return moves.go_on(rollout, seen, accepted, accepting.told(words), now)
     reason = verdict.reason if verdict else "not judged"
     if moves.seconds_since(end, now, seen) >= rollout.limits.inconclusive_timeout:
-        return moves.pause(replace(rollout, verdict=verdict), seen, f"inconclusive: {reason}", now)
+        asks = replace(rollout, verdict=verdict, undecided=accepting.undecided(verdict))
+        return moves.pause(asks, seen, f"inconclusive: {reason}", now)
     return moves.wait(rollout, f"not yet conclusive: {reason}", now)

@@ -126,13 +126,40 @@ class RuleResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A person's word for what nobody could tell: who, why, when, and what it was.
+
+    `step` is the index of the rollout's step it holds for, `weight` the candidate's share there; `rules` were
+    inconclusive then, `what` is the verdict they made.
+    """
+
+    by: str
+    reason: str
+    at: datetime
+    step: int
+    weight: int
+    rules: tuple[str, ...]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of a release at one moment: phase, reason, evidence."""
+    """The judgement of a release at one moment: phase, reason, evidence.
+
+    `accepted`: what a person took upon himself on the way here (see `core.accepting`).
+    """
 
     phase: VerdictPhase
     reason: str
     judged_at: datetime
     results: tuple[RuleResult, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+
+    @property
+    def by_word(self) -> bool:
+        """Successful by a person's word: not everything that counts was measured to be good."""
+        good = VerdictPhase.SUCCESSFUL
+        return self.phase is good and any(r.counts and r.phase is not good for r in self.results)
 
 
 #: The three rollback triggers of the source design.

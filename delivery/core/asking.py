@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from delivery.core import moves
 from delivery.core.aborting import abort
-from delivery.core.analysis import Verdict
+from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.rollout import Decision, Rollout, give_up
 from delivery.core.strategy import Pause
 from delivery.core.target import TargetState
@@ -17,7 +17,8 @@ def wait_for_a_person(
 ) -> Decision:
     """Go on when a person has said so, do what the pause says when nobody has in time.
 
-    An inconclusive verdict is shown and waited with: it is a person who decides here.
+    An inconclusive verdict is shown and waited with: it is a person who decides here, and no time-out goes on
+    with it.
     """
     meddled = meddling(rollout, seen)
     if meddled:
@@ -30,12 +31,24 @@ def wait_for_a_person(
         return moves.wait(rollout, told, now)
     silence = f"nobody answered within {step.timeout:g} s"
     match step.then:
-        case "continue":
+        case "continue" if verdict is None or verdict.phase is VerdictPhase.SUCCESSFUL:
             return moves.go_on(rollout, seen, verdict, f"{silence}, going on", now)
+        case "continue":
+            return _unsure(rollout, seen, verdict, silence, end, now)
         case "abort":
             return abort(give_up(rollout, silence, now), seen, now)
         case _:
             return moves.pause(rollout, seen, silence, now)
+
+
+def _unsure(
+    rollout: Rollout, seen: TargetState, verdict: Verdict | None, silence: str, end: datetime, now: datetime
+) -> Decision:
+    """Nobody answered, and nobody can say that it is healthy: that takes a person's word."""
+    told = f"{silence}, and it is not known to be good: {verdict.reason if verdict else 'not judged'}"
+    if moves.seconds_since(end, now, seen) < rollout.limits.inconclusive_timeout:
+        return moves.wait(rollout, told, now)
+    return moves.pause(rollout, seen, told, now)
 
 
 def meddling(rollout: Rollout, seen: TargetState) -> str:
@@ -43,6 +56,6 @@ def meddling(rollout: Rollout, seen: TargetState) -> str:
     slot = seen.slot(rollout.candidate)
     if slot.weight != rollout.weight:
         return f"somebody else moved the traffic: {rollout.weight} % expected, {slot.weight} % found"
-    if slot.release != rollout.release.id:
+    if rollout.launched_at is not None and slot.release != rollout.release.id:
         return f"somebody else changed the slot {slot.slot}: it runs {slot.release or 'nothing'}"
     return ""

@@ -29,16 +29,26 @@ KEEP_RESTORATIONS = 50
 KEEP_LIFTED = 20
 
 
-def acquire_lock(record: LedgerRecord, holder: str, now: datetime, ttl: float) -> LedgerRecord | None:
+def acquire_lock(
+    record: LedgerRecord,
+    holder: str,
+    now: datetime,
+    ttl: float,
+    dead: str = "",
+    url: str = "",
+    retried: bool = True,
+) -> LedgerRecord | None:
     """The record with `holder` in possession for `ttl` seconds; None while somebody else is.
 
+    `url` is where people find it. `dead` is one known to be gone: the end of its lock is not waited for.
     The fence grows with every acquisition, also by the same holder: its earlier self is then a late writer.
+    `retried`: whoever has that name is an earlier self, and not a person's other terminal.
     """
-    lock = record.lock
-    if lock is not None and lock.holder != holder and now < lock.expires_at:
+    lock, gone = record.lock, (holder, dead) if retried else (dead,)
+    if lock is not None and lock.holder not in gone and now < lock.expires_at:
         return None
     fence = record.fence + 1
-    taken = Lock(holder, now, now + timedelta(seconds=ttl), fence)
+    taken = Lock(holder, now, now + timedelta(seconds=ttl), fence, url)
     return replace(record, lock=taken, fence=fence)
 
 
@@ -139,15 +149,18 @@ def approve(record: LedgerRecord, commit: str, by: str, now: datetime) -> Ledger
 
 
 def prune(record: LedgerRecord) -> LedgerRecord:
-    """Keep the document small: the newest releases and restorations, the last verified good always."""
-    releases = record.releases
+    """Keep the document small: the newest releases and restorations, the last verified good always.
+
+    So is what is known of the live one, which may be older: others came after it and were taken back.
+    """
+    releases, live = record.releases, record.live.id if record.live else None
     if len(releases) > KEEP_RELEASES:
         old, kept = releases[:-KEEP_RELEASES], releases[-KEEP_RELEASES:]
         good = [r for r in old if r.outcome in (Outcome.VERIFIED, Outcome.SUPERSEDED)]
         keeps_one = any(r.outcome in (Outcome.VERIFIED, Outcome.SUPERSEDED) for r in kept)
-        releases = kept if keeps_one else (*good[-1:], *kept)
+        also = {id(r) for r in [*([] if keeps_one else good[-1:]), *(r for r in old if r.release.id == live)]}
+        releases = (*(r for r in old if id(r) in also), *kept)
     old, new = releases[:-KEEP_COMPARED], releases[-KEEP_COMPARED:]
-    live = record.live.id if record.live else None
     releases = (*(e if e.release.id == live else _slim(e) for e in old), *new)
     return replace(record, releases=releases, restorations=record.restorations[-KEEP_RESTORATIONS:])
 

@@ -41,8 +41,11 @@ def judge_rule(
 
     `no_data="fail"` applies only once `duration` and the time to publish (`PUBLISHED_WITHIN`) have passed
     since `start`: a provider that has not had time to speak says nothing bad.
-    Without the two moments the window counts as old enough.
+    Without the two moments the window counts as old enough. A sample that is no number is none, and requests
+    do not make a zero of it.
     """
+    if not all(math.isfinite(s.value) for s in series.samples):
+        series = replace(series, requests=None, witness=())
     result = _judged(rule, series, start, now)
     kept = Basis(rule, start, now, None, series.requests, _finite(series.witness), series.error)
     return replace(result, basis=kept)
@@ -61,7 +64,7 @@ def judge_again(result: RuleResult, rule: Rule) -> RuleResult:
 def _judged(rule: Rule, series: Series, start: datetime | None, now: datetime | None) -> RuleResult:
     if series.error:
         return _result(rule, series, VerdictPhase.ERROR, f"could not be measured: {series.error}")
-    measured = tuple(s for s in series.samples if not math.isnan(s.value))
+    measured = _finite(series.samples)
     if not measured:
         return _result(rule, series, *_silence(rule, series, start, now))
     points = _without_gaps(rule, series, measured, now)

@@ -10,8 +10,6 @@ from delivery.core.strategy import Analyze, Bake, Pause
 
 #: Seconds after which a rollout that a person stopped and nobody continued waits for a look (PAUSED).
 PATIENCE = 86400.0
-#: How the reason of such a rollout begins.
-STOPPED = "paused by "
 
 
 def let_go(rollout: Rollout) -> Rollout | None:
@@ -21,14 +19,16 @@ def let_go(rollout: Rollout) -> Rollout | None:
     """
     after = rollout.index + 1
     following = rollout.steps[after] if after < len(rollout.steps) else None
-    stopped = isinstance(following, Pause) and following.then == "stop" and not rollout.waiting
-    if not stopped or not rollout.reason.startswith(STOPPED):
+    ahead = isinstance(following, Pause) and following.then == "stop" and not rollout.waiting
+    if not ahead or not rollout.stopped_by:
         return None
-    return replace(rollout, answered=after, reason="")
+    return replace(rollout, answered=after, reason="", stopped_by="")
 
 
-def halt(rollout: Rollout, reason: str, now: datetime, patience: float = PATIENCE) -> Rollout | None:
+def halt(rollout: Rollout, by: str, why: str, now: datetime, patience: float = PATIENCE) -> Rollout | None:
     """The rollout with a pause before its next share; None when no step is left to wait before.
+
+    `by` is the person who wants it.
 
     It is a step like the pauses of a strategy: the candidate keeps its share and is judged all the time, and
     given up as soon as it fails. It never goes on by itself. A launch, a shift or a task on its way is
@@ -42,11 +42,13 @@ def halt(rollout: Rollout, reason: str, now: datetime, patience: float = PATIENC
     if not isinstance(step, Pause | Analyze | Bake):
         before, rest = (*before, step), rest[1:]
     weight = rollout.history[-1].weight if rollout.history else 0
+    reason = f"paused by {by}: {why}"
     return replace(
         rollout,
         steps=(*before, Pause(patience, "stop"), *rest),
         entered_at=rollout.entered_at if len(before) > at else now,
         answered=-1,
         reason=reason,
+        stopped_by=by,
         history=(*rollout.history, Transition(now, weight, reason)),
     )

@@ -88,6 +88,8 @@ def may_promote(
         )
     if here.quarantined(verified.release.image.digest):
         return Promotion(False, f"the image of {commit[:8]} is quarantined here")
+    if upstream.quarantined(verified.release.image.digest):
+        return Promotion(False, f"the image of {commit[:8]} is quarantined in {spec.environment}")
     soaked = verified.at + timedelta(seconds=spec.soak)
     if now < soaked:
         return Promotion(False, f"soaks in {spec.environment} until {soaked:%Y-%m-%d %H:%M:%S} UTC", soaked)

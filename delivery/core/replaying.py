@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from delivery.core.analysis import Rule, RuleResult, Verdict
+from delivery.core.accepting import by_word
+from delivery.core.analysis import Rule, RuleResult, Verdict, VerdictPhase
 from delivery.core.comparing import compare
 from delivery.core.comparison import CanaryAnalysis, Comparison
 from delivery.core.judging import judge_again, verdict_of
@@ -48,6 +49,10 @@ def replay(kept: Verdict, today: Rules | None = None) -> Replayed:
         else:
             results.append(again)
     verdict = verdict_of([*results, *_score(kept, results, today)], kept.judged_at)
+    verdict = replace(verdict, accepted=kept.accepted)
+    if kept.by_word:
+        word = {r.rule for r in kept.results if r.counts and r.phase is VerdictPhase.INCONCLUSIVE}
+        verdict = by_word(verdict, word, kept.accepted)
     unseen = _unseen(kept, today) if today else ()
     return Replayed(verdict, tuple(dropped), tuple(unseen))
 

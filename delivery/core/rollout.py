@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from delivery.core.analysis import Verdict, VerdictPhase
+from delivery.core.analysis import Accepted, Verdict, VerdictPhase
 from delivery.core.release import Release, Slot
 from delivery.core.strategy import (
     Analyze,
@@ -96,6 +96,9 @@ class Rollout:
     answered      the pause (as an index of `steps`) at which a person said to continue
     task          its task before the switch, once it was asked for
     quick         why the quick way was taken, or was asked for and not taken; empty: nobody asked
+    undecided     paused because these rules were inconclusive: a person's `continue` accepts them
+    accepted      what persons accepted, oldest first
+    stopped_by    the person who had it stop before its next share, until somebody lets it go on
     """
 
     release: Release
@@ -123,6 +126,9 @@ class Rollout:
     answered: int = -1
     task: TaskNotes | None = None
     quick: str = ""
+    undecided: tuple[str, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    stopped_by: str = ""
 
     @property
     def step(self) -> Step | None:
@@ -216,10 +222,18 @@ def resume(rollout: Rollout, now: datetime) -> Rollout:
     One that waits at a pause of its strategy goes on from there.
     """
     if rollout.waiting:
-        return replace(rollout, phase=RolloutPhase.PROGRESSING, answered=rollout.index, errors=0)
+        return replace(
+            rollout, phase=RolloutPhase.PROGRESSING, answered=rollout.index, errors=0, stopped_by=""
+        )
     phase = RolloutPhase.ABORTING if rollout.returning else RolloutPhase.PROGRESSING
     return replace(
-        rollout, phase=phase, errors=0, entered_at=now, served_at=None, reason=f"continued ({rollout.reason})"
+        rollout,
+        phase=phase,
+        errors=0,
+        entered_at=now,
+        served_at=None,
+        reason=f"continued ({rollout.reason})",
+        undecided=(),
     )
 
 
@@ -251,6 +265,8 @@ def give_up(rollout: Rollout, reason: str, now: datetime) -> Rollout:
         reason=reason,
         history=story,
         returning=True,
+        undecided=(),
+        stopped_by="",
     )
 
 

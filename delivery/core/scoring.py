@@ -53,8 +53,8 @@ def score_of(results: Sequence[RuleResult], limits: Score) -> RuleResult:
     by_phase = {phase: [r for r in counted if r.phase is phase] for phase in VerdictPhase}
     bad, unknown = by_phase[VerdictPhase.FAILED], by_phase[VerdictPhase.INCONCLUSIVE]
     errors = by_phase[VerdictPhase.ERROR]
-    surely = 100 * sum(map(_weight, by_phase[VerdictPhase.SUCCESSFUL])) / whole
-    at_best = 100 * (whole - sum(map(_weight, bad))) / whole
+    surely = _percent(sum(map(_weight, by_phase[VerdictPhase.SUCCESSFUL])), whole)
+    at_best = _percent(whole - sum(map(_weight, bad)), whole)
     critical = [r for r in bad if r.compared is not None and r.compared.comparison.critical]
     if critical:
         return _ended(VerdictPhase.FAILED, f"critical {_told(critical)}", limits)
@@ -79,6 +79,11 @@ def _ended(phase: VerdictPhase, reason: str, limits: Score) -> RuleResult:
 
 def _weight(result: RuleResult) -> float:
     return result.compared.comparison.weight if result.compared is not None else 0.0
+
+
+def _percent(part: float, whole: float) -> float:
+    """Rounded, for 100 w / w is not always 100: a single metric of weight 0.17 would miss it."""
+    return round(100 * part / whole, 9)
 
 
 def _told(results: Sequence[RuleResult]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from delivery.core.analysis import DEFAULT_RULES, Rule
 from delivery.core.comparison import CanaryAnalysis
+from delivery.core.rollback import RollbackPolicy
 from delivery.core.rollout import Limits
 from delivery.core.strategy import BlueGreen, RunTask, Strategy
 
@@ -101,7 +102,8 @@ class EnvironmentSpec:
     """One environment of a service. `compare`: the canary analysis, if there is one.
 
     `before`: a task of the release that runs before anything of it gets traffic. `quick`: whether a release
-    that is known to be good may go without the shares in between when somebody asks for it.
+    that is known to be good may go without the shares in between when somebody asks for it. `rollback`: which
+    failures are left to a person.
     """
 
     name: str
@@ -117,6 +119,7 @@ class EnvironmentSpec:
     compare: CanaryAnalysis | None = None
     before: RunTask | None = None
     quick: Literal["never", "known_good"] = "known_good"
+    rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,35 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from delivery.core import journal
+from delivery.core.accepting import accept
 from delivery.core.ledger import Hold, LedgerRecord
-from delivery.core.pausing import PATIENCE, STOPPED, halt, let_go
-from delivery.core.rollout import Rollout, RolloutPhase, end_where_it_stands, give_up, resume
+from delivery.core.pausing import PATIENCE, halt, let_go
+from delivery.core.rollout import (
+    Rollout,
+    RolloutPhase,
+    Transition,
+    end_where_it_stands,
+    give_up,
+    resume,
+)
 from delivery.errors import NotFoundError, RefusedError
 from delivery.flows.operation import Operation
+from delivery.flows.quarantine import refuse_quarantined
 from delivery.flows.records import change
 
 
-def continue_rollout(op: Operation, environment: str) -> Rollout:
+def continue_rollout(op: Operation, environment: str, reason: str = "looked at") -> Rollout:
     """Let a rollout that waits for a person go on; `deploy` or the backstop drives it.
 
-    RefusedError if it does not wait for anybody.
+    One that is paused because its verdict was inconclusive has that accepted, at this step (see
+    `core.accepting`). Who and why are in its story. RefusedError if it does not wait for anybody.
     """
+    line = f"continued by {op.holder}: {reason}"
 
     def resumed(record: LedgerRecord) -> LedgerRecord:
-        rollout = _in_flight(record)
-        early = let_go(rollout) if rollout.phase is RolloutPhase.PROGRESSING else None
-        if early is not None:
-            return journal.put_rollout(record, early)
-        asks = rollout.phase is RolloutPhase.PROGRESSING and rollout.waiting
-        if rollout.phase is not RolloutPhase.PAUSED and not asks:
-            what = f"The rollout of {rollout.release.id} was not continued"
-            raise RefusedError(what, f"it is {rollout.phase.lower()}, not paused", "Nothing to do.")
-        onward = resume(rollout, op.world.clock.now())
-        return journal.put_rollout(record, replace(onward, reason="") if asks else onward)
+        rollout, now = _in_flight(record), op.world.clock.now()
+        if _has_just_said(rollout, line):
+            return record  # the answer to our own write got lost
+        return journal.put_rollout(record, _onward(_noted(rollout, line, now), op.holder, reason, now))
 
+    refuse_quarantined(op, op.record(environment))
     return _in_flight(change(op, environment, resumed))
+
+
+def _onward(rollout: Rollout, by: str, reason: str, now: datetime) -> Rollout:
+    """The rollout as that person lets it go on."""
+    if rollout.phase is RolloutPhase.PAUSED:
+        return accept(rollout, by, reason, now) if rollout.undecided else resume(rollout, now)
+    early = let_go(rollout) if rollout.phase is RolloutPhase.PROGRESSING else None
+    if early is not None:
+        return early
+    if rollout.phase is RolloutPhase.PROGRESSING and rollout.waiting:
+        return replace(resume(rollout, now), reason="")
+    what = f"The rollout of {rollout.release.id} was not continued"
+    raise RefusedError(what, f"it is {rollout.phase.lower()}, not paused", "Nothing to do.")
+
+
+def _noted(rollout: Rollout, line: str, now: datetime) -> Rollout:
+    """The rollout with that line in its story."""
+    weight = rollout.history[-1].weight if rollout.history else 0
+    return replace(rollout, history=(*rollout.history, Transition(now, weight, line)))
+
+
+def _has_just_said(rollout: Rollout, line: str) -> bool:
+    goes = rollout.phase in (RolloutPhase.PROGRESSING, RolloutPhase.ABORTING)
+    asks = rollout.waiting and rollout.answered != rollout.index
+    return goes and not asks and any(told.message == line for told in rollout.history[-2:])
 
 
 def pause_rollout(op: Operation, environment: str, reason: str, patience: float = PATIENCE) -> Rollout:
@@ -43,17 +75,17 @@ def pause_rollout(op: Operation, environment: str, reason: str, patience: float 
 
     def halted(record: LedgerRecord) -> LedgerRecord:
         rollout = _in_flight(record)
-        if rollout.reason == why and rollout.phase is RolloutPhase.PROGRESSING:
+        ours = rollout.stopped_by == op.holder and rollout.reason.endswith(f": {reason}")
+        if ours and rollout.phase is RolloutPhase.PROGRESSING:
             return record  # the answer to our own write got lost
         stopped = None
         if rollout.phase is RolloutPhase.PROGRESSING and rollout.kind == "deploy":
-            stopped = halt(rollout, why, op.world.clock.now(), patience)
+            stopped = halt(rollout, op.holder, reason, op.world.clock.now(), patience)
         if stopped is None:
             what = f"The rollout of {rollout.release.id} was not paused"
             raise RefusedError(what, _not_paused(rollout), "Look with `delivery status`.")
         return journal.put_rollout(record, stopped)
 
-    why = f"{STOPPED}{op.holder}: {reason}"
     return _in_flight(change(op, environment, halted))
 
 

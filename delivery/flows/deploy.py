@@ -14,10 +14,11 @@ from delivery.flows.deployable import check_before, check_image, check_ledger, r
 from delivery.flows.driving import drive, take_over
 from delivery.flows.operation import Operation, contract_of
 from delivery.flows.patience import for_a_rollback
+from delivery.flows.quarantine import refusal
 from delivery.flows.report import catch_up
 from delivery.flows.restoring import closed
 from delivery.flows.session import Session, lock, patiently
-from delivery.flows.settling import refuse_paused, settle
+from delivery.flows.settling import answers, refuse_paused, settle
 
 
 def deploy(op: Operation, environment: str, sha: str) -> Rollout:
@@ -52,11 +53,13 @@ def _deploy(op: Operation, environment: str, sha: str) -> Rollout:
 
 def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
     with lock(op, environment, for_a_rollback(op.spec(environment))) as session:
-        if _in_flight(session.record, release):
+        ours = _in_flight(session.record, release)
+        refused = refusal(op, session.record, release) if ours else ""
+        if ours and not refused:
             refuse_paused(session.record)
             ended = take_over(session)
         else:
-            settle(session, f"superseded by {release.id}")
+            settle(session, refused or f"superseded by {release.id}")
             known = _ended(op, session.record, release)
             if known is not None:
                 return known
@@ -65,7 +68,8 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
             ended = drive(session)
         if ended.phase is RolloutPhase.PAUSED:
             title = f"{op.service.name} {environment}: the rollout of {release.id} is paused"
-            telling.notice(op, "paused", environment, title, ended.reason)
+            body = f"{ended.reason}. {answers(session.record, ended)}"
+            telling.notice(op, "paused", environment, title, body)
         refuse_paused(session.record)
         return ended
 

@@ -9,6 +9,7 @@ from delivery.core.release import Commit, Release
 from delivery.errors import NotFoundError, RefusedError
 from delivery.flows import keys
 from delivery.flows.operation import Operation, contract_of
+from delivery.flows.quarantine import refusal
 
 REVISION = "org.opencontainers.image.revision"
 
@@ -52,14 +53,9 @@ def check_ledger(op: Operation, record: LedgerRecord, release: Release) -> None:
     if record.hold:
         why = f"deployments are held since {record.hold.since:%Y-%m-%d %H:%M} UTC: {record.hold.reason}"
         raise RefusedError(what, why, "Lift the hold when the reason is gone.")
-    for environment in op.service.environments:
-        here = environment.name == record.environment
-        other = record if here else op.record(environment.name)
-        bad = other.quarantined(release.image.digest)
-        if bad:
-            since = f"{bad.at:%Y-%m-%d %H:%M} UTC by {bad.by}"
-            why = f"its image is quarantined in {environment.name} since {since}: {bad.reason}"
-            raise RefusedError(what, why, "Deploy a mended commit, or lift the quarantine.")
+    bad = refusal(op, record, release)
+    if bad:
+        raise RefusedError(what, bad, "Deploy a mended commit, or lift the quarantine.")
     older = _older(op, record, release)
     if older:
         raise RefusedError(what, older, "Revert by a new commit, or roll back to go to an earlier release.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from delivery.core.drift import DriftReport, Finding, Kind, of_dns, of_plan, of_slots
 from delivery.core.ledger import LedgerRecord
-from delivery.errors import ProviderError
+from delivery.errors import DeliveryError
 from delivery.flows.keys import state_key
 from delivery.flows.operation import Operation, contract_of
 from delivery.flows.plan import variables
@@ -30,7 +30,7 @@ def drift(op: Operation, environment: str) -> DriftReport:
 def _asked(kind: Kind, ask: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     try:
         yield from list(ask())
-    except ProviderError as error:
+    except DeliveryError as error:  # a service that is gone as well
         yield Finding(kind, False, "an answer", f"could not look: {error}")
 
 

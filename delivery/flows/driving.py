@@ -7,15 +7,19 @@ that enters here goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from delivery.core.advance import advance, could_not_look
+from delivery.core.analysis import Verdict
+from delivery.core.idling import LOCK_SECONDS, lock_for, only_waits
 from delivery.core.rollout import Decision, Rollout, RolloutPhase, taken_over
 from delivery.core.strategy import Pause
-from delivery.core.target import Action
+from delivery.core.target import Action, TargetState
 from delivery.errors import ConflictError, DeliveryError
 from delivery.flows import judgement, telling
+from delivery.flows.idling import Calm, Lately, kept_calm, within
+from delivery.flows.quarantine import unless_quarantined
 from delivery.flows.session import Session
 
 
@@ -23,15 +27,19 @@ def take_over(session: Session) -> Rollout:
     """Drive the rollout that another worker left."""
     rollout = session.record.in_flight
     if rollout is not None and not rollout.phase.completed:
-        onward = taken_over(rollout, session.op.holder, session.now())
-        session.op.progress(f"{session.spec.name}: taking over the rollout of {rollout.release.id}")
+        onward = taken_over(rollout, session.op.who, session.now())
+        told = f"taking over the rollout of {rollout.release.id} as {session.op.who}"
+        session.op.progress(f"{session.spec.name}: {told}")
         session.move(rollout, onward)
     return drive(session)
 
 
 def drive(session: Session) -> Rollout:
     """Advance the rollout in the ledger until it needs nothing more: succeeded, aborted or paused."""
+    calm: Calm | None = None
     while True:
+        if calm is not None:
+            session.look_again(within(calm, calm.rollout, session.now()))
         rollout = session.record.rollout
         if rollout is None:
             raise ConflictError(
@@ -39,7 +47,9 @@ def drive(session: Session) -> Rollout:
             )
         if rollout.phase.completed:
             return rollout
-        decision = _decide(session, rollout)
+        decision, calm = _decide(session, rollout, calm)
+        decision = unless_quarantined(session.op, session.record, rollout, decision)
+        session.lasts = lock_for(calm.quiet(session.now())) if calm else LOCK_SECONDS
         if not session.move(rollout, decision.rollout, acting=bool(decision.actions)):
             session.op.progress("the rollout was changed by somebody else, looking again")
             continue
@@ -50,16 +60,42 @@ def drive(session: Session) -> Rollout:
         session.sleep_until(decision.wake_at)
 
 
-def _decide(session: Session, rollout: Rollout) -> Decision:
-    """One look, one judgement, one decision. What cannot be asked says nothing of the release."""
-    op, ports, asked = session.op, session.ports, session.now()
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was decided, and from what; nothing was seen when it could not be asked."""
+
+    decision: Decision
+    asked: datetime
+    seen: TargetState | None = None
+    verdict: Verdict | None = None
+
+
+def _decide(session: Session, rollout: Rollout, calm: Calm | None) -> tuple[Decision, Calm | None]:
+    """One look, one judgement, one decision. Where the rollout only waits the look may be an old one; if it
+    says anything else, it is not believed: a fresh one decides."""
+    old = within(calm, rollout, session.now())
+    if old > 0:
+        look = _look(session, rollout, old)
+        if only_waits(rollout, look.decision) and look.seen is not None:
+            return look.decision, kept_calm(calm, rollout, look.seen, look.verdict, None)
+    look = _look(session, rollout, 0.0)
+    if look.seen is None:
+        return look.decision, None
+    return look.decision, kept_calm(calm, look.decision.rollout, look.seen, look.verdict, look.asked)
+
+
+def _look(session: Session, rollout: Rollout, old: float) -> _Look:
+    """What cannot be asked says nothing of the release."""
+    op, asked = session.op, session.now()
+    ports = Lately(session.ports, old) if old > 0 else session.ports
     try:
-        seen, now = ports.target.observe(rollout.token), session.now()
-        seen = replace(seen, age=(now - asked).total_seconds())
+        seen = ports.target.observe(rollout.token, old)
+        now = session.now()
+        seen = replace(seen, age=seen.age + (now - asked).total_seconds())
         verdict = judgement.of_step(op.world, session.spec, ports, session.record, rollout, seen, now)
     except DeliveryError as error:
-        return could_not_look(rollout, str(error), session.now())
-    return advance(rollout, seen, verdict, now)
+        return _Look(could_not_look(rollout, str(error), session.now()), asked)
+    return _Look(advance(rollout, seen, verdict, now), asked, seen, verdict)
 
 
 def _do(session: Session, decision: Decision) -> Decision:

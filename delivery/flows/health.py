@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from delivery.core import journal
+from delivery.core.accepting import concluded
 from delivery.core.analysis import Verdict, VerdictPhase
-from delivery.core.judging import worse
+from delivery.core.judging import verdict_of, worse
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.release import Release
 from delivery.core.rollout import Rollout, RolloutPhase
@@ -14,6 +15,7 @@ from delivery.core.standing import failing, newest_failure, open_restoration, se
 from delivery.errors import DeliveryError, NotFoundError, RefusedError
 from delivery.flows import judgement, keys
 from delivery.flows.operation import Operation, contract_of
+from delivery.flows.patience import until_updated
 from delivery.flows.records import change
 
 
@@ -22,10 +24,14 @@ def judge(op: Operation, environment: str, sha: str) -> Verdict:
 
     A condemned rollout has its verdict already; one that just succeeded is looked at once more; the live
     release is measured afresh. `Error` means could not look, after several tries: never a pass. A release
-    that serves and is found bad is recorded as failed, so that its rollback cannot be forgotten.
+    that serves and is found bad is recorded as failed, so that its rollback cannot be forgotten. A rolling
+    update in flight is waited for: it works in the very slot that is to be measured.
     """
     record = op.record(environment)
     release = subject(record, sha)
+    if release is not None and _known(op, record, release) is None:
+        record = until_updated(op, environment)
+        release = subject(record, sha)
     if release is None:
         raise NotFoundError(
             f"{sha[:8]} cannot be judged in {environment}", "it was never deployed there",
@@ -57,8 +63,8 @@ def _measured(op: Operation, record: LedgerRecord, release: Release) -> Verdict:
     if record.in_flight is not None and record.in_flight.in_place:
         raise RefusedError(
             f"{release.id} cannot be judged in {record.environment}",
-            f"a rolling update is on its way in its slot, with {record.in_flight.release.id}",
-            "Judge what is live when it has ended.",
+            f"the rolling update to {record.in_flight.release.id} is {record.in_flight.phase.lower()}",
+            "Judge what is live when it has ended; a firing alarm has it judged then.",
         )  # fmt: skip
     ours = rollout if rollout is not None and rollout.release.id == release.id else None
     if record.live is not None and record.live.id == release.id and (ours is None or ours.phase.completed):
@@ -109,6 +115,8 @@ def _look_once(op: Operation, record: LedgerRecord, release: Release, rollout: R
         return Verdict(VerdictPhase.ERROR, f"could not look: {error}", now)
     again = {r.rule for r in fresh.results}
     results = (*(r for r in last.results if r.rule not in again), *fresh.results)
+    if rollout.accepted:
+        return concluded(verdict_of(results, now), rollout)
     verdict = worse(last, fresh)
     return Verdict(verdict.phase, verdict.reason, now, results)
 

@@ -16,7 +16,8 @@ class Operation:
     """One piece of work on one service: the world, who asks, and where progress goes.
 
     `holder` is who acts, for locks and records, e.g. `run 1a2b3c4d` or `person ada`; `url` is a link for
-    people (the Dagster run). `quick`: the run asks for the quick way (see `flows.quick`).
+    people (the Dagster run). `quick`: the run asks for the quick way (see `flows.quick`). `dead` is a holder
+    that is known to be gone, whose work is finished here: the end of its lock is not waited for.
     """
 
     world: World
@@ -26,6 +27,14 @@ class Operation:
     run_id: str = ""
     url: str = ""
     quick: bool = False
+    dead: str = ""
+
+    @property
+    def who(self) -> str:
+        """Who acts, as people look for it: the run itself, and for whom it goes on."""
+        if self.run_id[:8] not in self.holder:
+            return f"run {self.run_id[:8]}, which goes on for {self.holder}"
+        return f"{self.holder}, which goes on for {self.dead}" if self.dead else self.holder
 
     def spec(self, environment: str) -> EnvironmentSpec:
         """The environment of that name; NotFoundError if the service has none."""

@@ -1,17 +1,21 @@
-"""How long whom to wait for: a delivery lets a rollback end, a rollback lets a rollout in flight settle.
+"""How long whom to wait for: a delivery lets a rollback end, a rollback lets a rollout in flight settle, a
+judgement lets a rolling update end.
 
-Both are bounded, and whoever waits says so. What is left undone when the patience is over is in the ledger,
+All are bounded, and whoever waits says so. What is left undone when the patience is over is in the ledger,
 where the backstop finds it.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from delivery.core.ledger import LedgerRecord
 from delivery.core.rollout import Limits, Rollout, RolloutPhase
 from delivery.core.service import EnvironmentSpec
 from delivery.core.standing import going_back
 from delivery.core.strategy import Analyze, Bake, CheckPreview, Pause, RunTask
-from delivery.flows.session import LOCK_SECONDS, Patience
+from delivery.flows.operation import Operation
+from delivery.flows.session import LOCK_SECONDS, Patience, patiently
 
 
 def for_a_rollback(spec: EnvironmentSpec) -> Patience:
@@ -30,6 +34,28 @@ def for_a_rollout(spec: EnvironmentSpec) -> Patience:
         return _going_back(spec.limits) + (_longest(rollout) if rollout else 0.0)
 
     return patience
+
+
+def until_updated(op: Operation, environment: str) -> LedgerRecord:
+    """The ledger once no rolling update works in the slot that serves.
+
+    It is waited for as long as it may take, and said for whom. One that is paused is not waited for: it waits
+    for a person.
+    """
+    spec, clock, end = op.spec(environment), op.world.clock, None
+    while True:
+        record = patiently(op, spec, lambda: op.record(environment))
+        rollout = record.in_flight
+        moving = rollout is not None and rollout.in_place and rollout.phase is not RolloutPhase.PAUSED
+        if rollout is None or not moving or (end is not None and clock.now() >= end):
+            return record
+        if end is None:
+            longest = for_a_rollout(spec)(record)
+            end = clock.now() + timedelta(seconds=longest)
+            by = f" by {record.lock.holder}" if record.lock is not None else ""
+            told = f"{op.service.name} {environment} is being updated in place to {rollout.release.id}{by}"
+            op.progress(f"{told}, judging when that has ended, at most {longest:.0f} s from now")
+        clock.sleep_until(clock.now() + timedelta(seconds=LOCK_SECONDS / 12))
 
 
 def _progressing(record: LedgerRecord) -> Rollout | None:

@@ -13,6 +13,7 @@ from delivery.core.strategy import has_shares
 from delivery.errors import NotFoundError
 from delivery.flows import keys
 from delivery.flows.operation import Operation
+from delivery.flows.quarantine import refusal
 
 MARK = "[quick]"
 _GOOD = (Outcome.VERIFIED, Outcome.SUPERSEDED)
@@ -49,16 +50,15 @@ def _asked_by(op: Operation, release: Release) -> str:
 
 def _known_good(op: Operation, record: LedgerRecord, release: Release) -> tuple[bool, str]:
     """Verified here, or in the environment it comes after; in quarantine nowhere."""
-    digest = release.image.digest
     after = op.spec(record.environment).after
-    for environment in op.service.environments:
-        there = record if environment.name == record.environment else op.record(environment.name)
-        bad = there.quarantined(digest)
-        if bad:
-            return False, f"its image is in quarantine in {environment.name}: {bad.reason}"
+    bad = refusal(op, record, release)
+    if bad:
+        return False, bad
     own = record.record_of(release.id)
     if own is not None:
         good = own.outcome in _GOOD
+        if good and own.by_word:
+            return False, "it was verified here by a person's word only"
         return good, f"it {'was verified' if good else 'ended as ' + own.outcome} here before"
     if after is None:
         return False, "it was never verified here, and comes after no other environment"
@@ -68,10 +68,11 @@ def _known_good(op: Operation, record: LedgerRecord, release: Release) -> tuple[
 
 
 def _verified(there: LedgerRecord, release: Release) -> bool:
-    """The newest word on this commit's image there is a good one. The task's template is each one's own."""
+    """The newest record of this commit's image there is a good one, and measured. The task's template is each
+    one's own."""
     same = [
         r
         for r in there.releases
         if r.release.commit == release.commit and r.release.image.digest == release.image.digest
     ]
-    return bool(same) and same[-1].outcome in _GOOD
+    return bool(same) and same[-1].outcome in _GOOD and not same[-1].by_word

@@ -31,8 +31,9 @@ def live(op: Operation, environment: str, sha: str) -> ReleaseRecord:
     def verified(record: LedgerRecord) -> LedgerRecord:
         release = _healthy(record, sha, verdict)
         newest = record.record_of(release.id)
-        if newest is not None and newest.outcome is Outcome.VERIFIED and _is_live(record, release):
-            return record
+        known = newest is not None and newest.outcome is Outcome.VERIFIED and _is_live(record, release)
+        if known and newest is not None and (verdict.by_word or not newest.by_word):
+            return record  # a measured verdict takes the place of a person's word
         entry = ReleaseRecord(release, Outcome.VERIFIED, now, verdict.reason, op.run_id, verdict)
         return journal.record_outcome(record, entry)
 
@@ -105,7 +106,8 @@ def _is_live(record: LedgerRecord, release: Release) -> bool:
 
 
 def _announce(op: Operation, environment: str, entry: ReleaseRecord) -> None:
-    text = f"{entry.release.id} is live and verified"
+    by = " by a person's word" if entry.by_word else ""
+    text = f"{entry.release.id} is live and verified{by}"
     telling.status(op, entry.release.commit, "success", text, environment)
     title = f"{op.service.name} {environment}: {text}"
     _tell(op, environment, entry, "live", title, entry.reason)

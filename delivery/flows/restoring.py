@@ -23,6 +23,7 @@ from delivery.errors import ConflictError, RefusedError
 from delivery.flows import telling
 from delivery.flows.driving import drive, take_over
 from delivery.flows.operation import Operation
+from delivery.flows.quarantine import elsewhere
 from delivery.flows.session import Session, patiently
 
 
@@ -60,7 +61,8 @@ def restore(
     """Return to the first of `choice.targets` that comes up; what ended, written down.
 
     `outcome` is what becomes of `bad`. RefusedError when the way back is paused: a person looks. When no
-    target comes up, the restoration is refused and deployments are held.
+    target comes up, the restoration is refused and deployments are held; when a person gives the way back
+    up, it is refused and goes no further back.
     """
     for good in _targets(session, begun, choice):
         started = open_restoration(session.record) or replace(begun, good=good.id)
@@ -77,9 +79,12 @@ def restore(
         if ended.phase is RolloutPhase.SUCCEEDED:
             done = replace(started, good=good.id, finished_at=session.now())
             return conclude(session, done, good, outcome, choice.hold)
-        session.op.progress(f"{good.id} did not come up: {ended.reason}")
-    why = "no verified release could be brought up"
-    return conclude(session, replace(begun, refused=why, finished_at=session.now()), None, outcome, why)
+        if ended.condemned:
+            session.op.progress(f"{good.id} did not come up: {ended.reason}")
+    given_up = _given_up(session.record)
+    why = f"given up: {given_up}" if given_up else "no verified release could be brought up"
+    refused = replace(begun, refused=why, finished_at=session.now())
+    return conclude(session, refused, None, outcome, "" if given_up else why)
 
 
 def conclude(
@@ -109,13 +114,19 @@ def finish_open(session: Session) -> Restoration:
             "The unfinished rollback is not in the ledger", "what it goes away from is not known",
             f"`delivery abort {session.op.service.name} {session.spec.name}`, then look.",
         )  # fmt: skip
-    choice = RollbackChoice(tuple(goods_before(session.record, entry.release)))
+    refused = elsewhere(session.op, session.spec.name)
+    choice = RollbackChoice(tuple(goods_before(session.record, entry.release, refused)), hold=begun.hold)
     outcome = Outcome.FAILED if entry.outcome is Outcome.FAILED else Outcome.RESTORED_AWAY
     return restore(session, begun, choice, entry.release, outcome)
 
 
 def _targets(session: Session, begun: Restoration, choice: RollbackChoice) -> Iterator[Release]:
-    """The releases to try, the one on its way first, without those that did not come up or are gone."""
+    """The releases to try, the one on its way first, without those that did not come up or are gone.
+
+    None any more as soon as a person has given the way back up.
+    """
+    if _given_up(session.record):
+        return
     rollout = session.record.rollout
     resumed = (
         open_restoration(session.record) is not None and rollout is not None and rollout.kind == "restore"
@@ -124,6 +135,8 @@ def _targets(session: Session, begun: Restoration, choice: RollbackChoice) -> It
     if resumed and rollout is not None and rollout.phase is not RolloutPhase.ABORTED:
         yield rollout.release
     for good in choice.targets:
+        if _given_up(session.record):
+            return
         if good.id in tried:
             continue
         tried.add(good.id)
@@ -131,6 +144,14 @@ def _targets(session: Session, begun: Restoration, choice: RollbackChoice) -> It
             session.op.progress(f"the registry no longer has the image of {good.id}, looking further back")
             continue
         yield good
+
+
+def _given_up(record: LedgerRecord) -> str:
+    """Why a person gave the way back up that is open; empty if nobody did."""
+    rollout = record.rollout
+    if rollout is None or rollout.kind == "deploy" or open_restoration(record) is None:
+        return ""
+    return rollout.reason if rollout.phase is RolloutPhase.ABORTED and not rollout.condemned else ""
 
 
 def _exists(session: Session, good: Release) -> bool:

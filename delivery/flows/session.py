@@ -2,7 +2,8 @@
 
 The lock is a part of the ledger's document: taken, renewed and given back by conditional writes. Every write
 carries the fence of its acquisition, so a deployer that slept through its lock finds out at its next write
-and stops. A killed one leaves the lock; it expires after `LOCK_SECONDS`.
+and stops. A killed one leaves the lock; it expires after `LOCK_SECONDS`, unless whoever
+goes on knows that it is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from delivery.core import journal
+from delivery.core.idling import LOCK_SECONDS as LOCK_SECONDS
 from delivery.core.ledger import LedgerRecord, Lock
 from delivery.core.rollout import Rollout
 from delivery.core.service import EnvironmentSpec
@@ -26,7 +28,6 @@ T = TypeVar("T")
 Patience = Callable[[LedgerRecord], float]
 Change = Callable[[LedgerRecord], LedgerRecord]
 
-LOCK_SECONDS = 60.0
 #: A write that keeps losing the race against other writers of the document this often is given up.
 RACES = 20
 
@@ -41,6 +42,9 @@ class Session:
     def __init__(self, op: Operation, spec: EnvironmentSpec, stored: Stored, fence: int) -> None:
         self.op, self.spec = op, spec
         self._stored, self._fence = stored, fence
+        self._known_at = self.now()
+        #: For how many seconds the lock is renewed.
+        self.lasts = LOCK_SECONDS
 
     @property
     def record(self) -> LedgerRecord:
@@ -76,6 +80,19 @@ class Session:
     def refresh(self) -> LedgerRecord:
         """The ledger as it is now, the lock renewed; LockHeldError when the lock is lost."""
         return self.write(lambda record: record)
+
+    def look_again(self, within: float) -> None:
+        """Read the ledger again if somebody else wrote it, seen from a listing at most `within` seconds old.
+
+        A person's order is found this way. What cannot be asked is found when the lock is renewed.
+        """
+        age = min(within, (self.now() - self._known_at).total_seconds())
+        try:
+            tag = self.op.world.ledger.tag(self.op.service.name, self.spec.name, max(0.0, age))
+            if tag != self._stored.etag:
+                self._stored, self._known_at = self._load(), self.now()
+        except DeliveryError:
+            return
 
     def move(self, base: Rollout, onward: Rollout, acting: bool = False) -> bool:
         """Write down that the rollout went from `base` to `onward`.
@@ -133,10 +150,11 @@ class Session:
         return self.op.world.ledger.load(self.op.service.name, self.spec.name)
 
     def _store(self, change: Change) -> LedgerRecord:
-        renewed = journal.renew_lock(self.record, self._fence, self.now(), LOCK_SECONDS)
+        renewed = journal.renew_lock(self.record, self._fence, self.now(), self.lasts)
         if renewed is None:
             raise _held(self._name, self.record.lock, "was lost")
         self._stored = self.op.world.ledger.store(change(renewed), self._stored.etag)
+        self._known_at = self.now()
         return self.record
 
 
@@ -181,7 +199,8 @@ def _acquire(op: Operation, spec: EnvironmentSpec, patience: Patience) -> Sessio
     while lost < RACES * 2:
         stored = patiently(op, spec, lambda: op.world.ledger.load(op.service.name, spec.name))
         now = op.world.clock.now()
-        taken = journal.acquire_lock(stored.record, op.holder, now, LOCK_SECONDS)
+        again = bool(op.run_id)
+        taken = journal.acquire_lock(stored.record, op.holder, now, LOCK_SECONDS, op.dead, op.url, again)
         held = stored.record.lock
         if taken is None and held is not None:
             longest = patience(stored.record)
@@ -206,11 +225,10 @@ def _acquire(op: Operation, spec: EnvironmentSpec, patience: Patience) -> Sessio
 
 def _waiting(name: str, held: Lock, longest: float) -> str:
     told = f"{name} is locked by {held.holder} until {held.expires_at:%H:%M:%S} UTC, waiting"
-    return f"{told} until it has ended, at most {longest:.0f} s" if longest else told
+    told = f"{told} until it has ended, at most {longest:.0f} s" if longest else told
+    return f"{told} ({held.url})" if held.url else told
 
 
 def _held(name: str, held: Lock | None, how: str) -> LockHeldError:
-    by = (
-        f"{held.holder} holds it until {held.expires_at:%Y-%m-%d %H:%M:%S} UTC" if held else "nobody holds it"
-    )
+    by = held.sentence() if held else "nobody holds it"
     return LockHeldError(f"The lock of {name} {how}", by, "Wait until it ends, or look at what it does.")

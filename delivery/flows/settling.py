@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from delivery.core.accepting import what_abort_means, what_continue_means
 from delivery.core.analysis import VerdictPhase
 from delivery.core.ledger import LedgerRecord
-from delivery.core.rollout import RolloutPhase, give_up
+from delivery.core.rollout import Rollout, RolloutPhase, give_up
 from delivery.core.standing import failing, handled, open_restoration
 from delivery.errors import RefusedError
 from delivery.flows.driving import take_over
@@ -65,9 +66,15 @@ def refuse_paused(record: LedgerRecord) -> None:
     rollout = record.rollout
     if rollout is None or rollout.phase is not RolloutPhase.PAUSED:
         return
-    name = f"{record.service} {record.environment}"
     raise RefusedError(
         f"The rollout of {rollout.release.id} in {record.environment} is paused",
         rollout.reason,
-        f"Look, then `delivery continue {name}` or `delivery abort {name}`.",
+        f"Look, then {answers(record, rollout)}",
     )
+
+
+def answers(record: LedgerRecord, rollout: Rollout) -> str:
+    """Both answers to a paused rollout as commands, and what each of them does."""
+    name = f"{record.service} {record.environment}"
+    onward, back = what_continue_means(rollout), what_abort_means(rollout)
+    return f"`delivery continue {name}` ({onward}) or `delivery abort {name}` ({back})."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from delivery.core.accepting import told as told_words
 from delivery.core.ledger import Restoration
 from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.errors import LockHeldError, RefusedError
@@ -59,8 +60,8 @@ def steer(op: Operation, environment: str, order: Order, drive: bool = False) ->
             told = f"{rollout.release.id} stops before its next share, says {order.by}"
             done = _told(op, environment, "paused", rollout, told, order.reason)
         case "continue":
-            rollout = control.continue_rollout(op, environment)
-            told = f"{rollout.release.id} continued by {order.by}"
+            rollout = control.continue_rollout(op, environment, order.reason)
+            told = f"{rollout.release.id} continued by {order.by}{_accepted(rollout)}"
             done = _told(op, environment, "continued", rollout, told, order.reason)
             done = _drive(op, environment, done) if drive else done
         case "abort":
@@ -68,6 +69,14 @@ def steer(op: Operation, environment: str, order: Order, drive: bool = False) ->
             told = f"{rollout.release.id} given up by {order.by}"
             done = _give_back(op, environment, _told(op, environment, "aborted", rollout, told, order.reason))
     return done
+
+
+def _accepted(rollout: Rollout) -> str:
+    """What was accepted with this order, if anything was."""
+    word = rollout.accepted[-1] if rollout.accepted else None
+    if word is None or not rollout.history or rollout.history[-1].message != told_words((word,)):
+        return ""
+    return f", who accepts what is not known of {', '.join(word.rules)} at {word.weight} %: {word.what}"
 
 
 def _told(op: Operation, environment: str, kind: str, rollout: Rollout, told: str, why: str) -> Done:

@@ -11,6 +11,7 @@ from delivery.core.rollout import Rollout
 from delivery.core.standing import Failing
 from delivery.core.target import TargetState
 from delivery.flows import telling
+from delivery.flows.quarantine import elsewhere
 from delivery.flows.restoring import conclude, remembered, restore
 from delivery.flows.session import Session, patiently
 
@@ -31,7 +32,7 @@ def _verify_reflex(session: Session, bad: Failing) -> Restoration | None:
     None when the bad release still has traffic (a rolling update has no other slot): it must be taken off.
     """
     rollout = session.record.rollout
-    seen = _look_until_whole(session, bad.release)
+    seen = look_until_whole(session, bad.release)
     stable = seen.slot(seen.stable)
     if stable.release == bad.release.id:
         return None
@@ -54,8 +55,9 @@ def _verify_reflex(session: Session, bad: Failing) -> Restoration | None:
 def _restore(session: Session, bad: Failing) -> Restoration:
     """Choose the last verified good release and return to it; a refusal touches nothing."""
     now = session.now()
-    choice = choose(session.record, bad.release, bad.at, now)
-    begun = Restoration(bad.release.id, "", bad.reason, now, by=session.op.holder)
+    refused_elsewhere, policy = elsewhere(session.op, session.spec.name), session.spec.rollback
+    choice = choose(session.record, bad.release, bad.at, now, refused_elsewhere, policy)
+    begun = Restoration(bad.release.id, "", bad.reason, now, by=session.op.holder, hold=choice.hold)
     refused = choice.refused or _not_serving(session, bad.release)
     if refused:
         ended = Restoration(
@@ -74,7 +76,7 @@ def _not_serving(session: Session, bad: Release) -> str:
     return f"{stable.release or 'nothing'} serves in {stable.slot}, not {bad.id}"
 
 
-def _look_until_whole(session: Session, bad: Release) -> TargetState:
+def look_until_whole(session: Session, bad: Release) -> TargetState:
     """Look until the traffic is with one healthy slot other than the bad one's, or clearly will not be."""
     op, limits = session.op, session.spec.limits
     end = session.now() + timedelta(seconds=limits.shift_timeout)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -13,13 +13,16 @@ from delivery.core.release import Commit, Slot
 from delivery.core.rollout import RolloutPhase
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.core.standing import failing, handled, newest_failure, open_restoration, settled_since
-from delivery.errors import DeliveryError, NotFoundError
+from delivery.errors import RewrittenError
 from delivery.flows.judgement import judged_until
+from delivery.flows.ledgers import around_gates, each_ledger, gated
 from delivery.ports import Progress, World
 
 #: A failed verdict is left to the run that made it for this long before the backstop takes it up, seconds.
 GRACE = 60.0
 DAY = 24 * 3600.0
+#: Whether whoever holds the lock of that ledger is known to be dead.
+Gone = Callable[[LedgerRecord, ServiceSpec], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,11 @@ class Rejudge:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A rollout nobody drives, or a failed verdict nobody acted on. `attempt_key` is new for each attempt."""
+    """A rollout nobody drives, or a failed verdict nobody acted on. `attempt_key` is new for each attempt.
+
+    `dead` is who still has the lock and is known to be gone. `in_place`: a rolling update, which judgements
+    wait for.
+    """
 
     service: str
     environment: str
@@ -53,6 +60,8 @@ class Unfinished:
     kind: Literal["rollout", "rollback"]
     reason: str
     attempt_key: str
+    dead: str = ""
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ def new_commits(world: World, service: ServiceSpec, cursor: str | None) -> Commi
     note = ""
     try:
         commits = world.source.commits_since(service.repository, cursor)
-    except NotFoundError:
+    except RewrittenError:  # a branch or repository that is gone is an error, and no reason to start over
         if cursor is None:
             raise
         commits = (world.source.head(service.repository),)
@@ -95,7 +104,7 @@ def alarms_to_judge(
     if not firing:
         return ()
     due = []
-    for service, spec, record in _records(world, services, tell):
+    for service, spec, record in each_ledger(world, services, tell):
         live = record.live
         if live is None or record.contract is None or record.in_flight is not None:
             continue
@@ -112,54 +121,43 @@ def alarms_to_judge(
 
 
 def unfinished(
-    world: World, services: Sequence[ServiceSpec], now: datetime, tell: Progress | None = None
+    world: World,
+    services: Sequence[ServiceSpec],
+    now: datetime,
+    tell: Progress | None = None,
+    gone: Gone = lambda record, spec: False,
 ) -> tuple[Unfinished, ...]:
-    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us."""
-    records = _records(world, services, tell)
-    found = (_unfinished(service, spec, record, now) for service, spec, record in records)
+    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us.
+
+    `gone` tells of a lock that is not expired whether its holder is known to be dead.
+    """
+    records = each_ledger(world, services, tell)
+    found = (_unfinished(service, spec, record, now, gone) for service, spec, record in records)
     return tuple(one for one in found if one is not None)
 
 
 def promotable(world: World, services: Sequence[ServiceSpec], now: datetime) -> tuple[PromotionDue, ...]:
     """What is verified before each gated environment and not there yet, with the answer and its reason."""
     due = []
-    for service in services:
-        for spec in service.environments:
-            if spec.after is None or not spec.after.gated:
-                continue
-            upstream = world.ledger.load(service.name, spec.after.environment).record
-            here = world.ledger.load(service.name, spec.name).record
-            if upstream.live is None:
-                continue
-            commit = upstream.live.commit
-            ended = _ended_here(here, commit)
-            if ended == "live":
-                continue
-            if ended:
-                due.append(PromotionDue(service.name, spec.name, commit, False, ended))
-                continue
-            answer = may_promote(spec.after, commit, upstream, here, now)
-            due.append(
-                PromotionDue(service.name, spec.name, commit, answer.allowed, answer.reason, answer.wake_at)
-            )
+    places = gated(services)
+    records = around_gates(world, places)
+    for service, spec in places:
+        assert spec.after is not None
+        upstream, here = records[service.name, spec.after.environment], records[service.name, spec.name]
+        if upstream.live is None:
+            continue
+        commit = upstream.live.commit
+        ended = _ended_here(here, commit)
+        if ended == "live":
+            continue
+        if ended:
+            due.append(PromotionDue(service.name, spec.name, commit, False, ended))
+            continue
+        answer = may_promote(spec.after, commit, upstream, here, now)
+        due.append(
+            PromotionDue(service.name, spec.name, commit, answer.allowed, answer.reason, answer.wake_at)
+        )
     return tuple(due)
-
-
-def _records(
-    world: World, services: Sequence[ServiceSpec], tell: Progress | None
-) -> Iterator[tuple[ServiceSpec, EnvironmentSpec, LedgerRecord]]:
-    """Every ledger. With `tell`, one that cannot be read is told and passed over: it must not keep the
-    others from being looked after."""
-    for service in services:
-        for spec in service.environments:
-            try:
-                record = world.ledger.load(service.name, spec.name).record
-            except DeliveryError as error:
-                if tell is None:
-                    raise
-                tell(f"{service.name} {spec.name} could not be looked at: {error}")
-                continue
-            yield service, spec, record
 
 
 def _serving(record: LedgerRecord) -> tuple[Slot, ...]:
@@ -181,11 +179,18 @@ def _refused_since(record: LedgerRecord) -> bool:
 
 
 def _unfinished(
-    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime
+    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime, gone: Gone
 ) -> Unfinished | None:
     lock = record.lock
-    if lock is not None and now < lock.expires_at:
-        return None
+    if lock is None or now >= lock.expires_at:
+        return _left_behind(service, spec, record, now)
+    one = _left_behind(service, spec, record, now) if gone(record, service) else None
+    return replace(one, dead=lock.holder) if one is not None else None
+
+
+def _left_behind(
+    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime
+) -> Unfinished | None:
     rollout, begun = record.in_flight, open_restoration(record)
     attempt = f"{rollout.release.id if rollout else ''}:{record.fence}"
     if begun is not None and (rollout is None or rollout.phase is not RolloutPhase.PAUSED):
@@ -196,7 +201,8 @@ def _unfinished(
         return Unfinished(service.name, spec.name, entry.release.commit, "rollback", reason, attempt)
     if rollout is not None and rollout.phase is not RolloutPhase.PAUSED:
         reason = f"the rollout of {rollout.release.id} is {rollout.phase.lower()} and nobody drives it"
-        return Unfinished(service.name, spec.name, rollout.release.commit, "rollout", reason, attempt)
+        commit, in_place = rollout.release.commit, rollout.in_place
+        return Unfinished(service.name, spec.name, commit, "rollout", reason, attempt, in_place=in_place)
     return _not_followed_up(service, spec, record, now)
 
 

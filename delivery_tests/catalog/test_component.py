@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import delivery
 from delivery.catalog.models.service import ServiceModel
 from delivery_tests.catalog.files import GOOD, changed, line_of, write
+from delivery_tests.catalog.test_shared_checks import TEXT
 
 
 @pytest.fixture
@@ -35,12 +36,16 @@ def defs_of(project: Path) -> Path:
     return next(project.glob("project_*/defs"))
 
 
-def keys(definitions: dg.Definitions) -> set[str]:
-    """The assets, as people write them; with the installation's resources, which no file describes."""
+def whole(definitions: dg.Definitions) -> dg.Definitions:
+    """With the installation's resources, which no file describes."""
     nothing = dg.ResourceDefinition.none_resource()
-    installation = dg.Definitions(resources={"world": nothing, "ui_url": nothing})
-    whole = dg.Definitions.merge(definitions, installation)
-    return {key.to_user_string() for key in whole.resolve_asset_graph().get_all_asset_keys()}
+    return dg.Definitions.merge(definitions, dg.Definitions(resources={"world": nothing, "ui_url": nothing}))
+
+
+def keys(definitions: dg.Definitions) -> set[str]:
+    """The assets, as people write them."""
+    graph = whole(definitions).resolve_asset_graph()
+    return {key.to_user_string() for key in graph.get_all_asset_keys()}
 
 
 def test_a_service_becomes_its_assets(project: Path) -> None:
@@ -49,6 +54,14 @@ def test_a_service_becomes_its_assets(project: Path) -> None:
     found = keys(dg.load_from_defs_folder(path_within_project=project))
     assert {"web/source", "web/quality", "web/build", "web/image"} <= found
     assert {f"web/{e}/{node}" for e in ("staging", "production") for node in ("plan", "live")} <= found
+
+
+def test_checks_that_are_written_once_are_checks_of_both(project: Path) -> None:
+    """An anchor in staging, used in production: Dagster reads it as the command line does."""
+    write(defs_of(project), TEXT)
+    graph = whole(dg.load_from_defs_folder(path_within_project=project)).resolve_asset_graph()
+    found = {key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "too_slow"}
+    assert found == {"web/staging/health", "web/production/health"}
 
 
 def test_the_sample_loads(project: Path) -> None:

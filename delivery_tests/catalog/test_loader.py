@@ -258,13 +258,17 @@ def test_without_compare_nothing_is_compared(tmp_path: Path) -> None:
     assert [e.compare for e in load_services(tmp_path)[0].environments] == [None, None]
 
 
-def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "baseline"), [(0, "stable"), (1, "both")])
+def test_the_examples_of_the_documentation_are_valid(tmp_path: Path, number: int, baseline: str) -> None:
     """What docs/verdicts.md shows can be written into a file and is read as it says."""
     text = (ROOT / "docs" / "verdicts.md").read_text()
-    example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["environments"]["production"]
+    example = yaml.safe_load(text.split("```yaml\n")[1 + number].split("```")[0])["environments"]
     attributes = yaml.safe_load(GOOD)
-    attributes["attributes"]["environments"]["production"].update(example)
+    for name, written in example.items():
+        attributes["attributes"]["environments"][name].update(written)
     write(tmp_path, yaml.safe_dump(attributes, sort_keys=False))
     assert [str(p) for p in problems(tmp_path)] == []
-    compare = load_services(tmp_path)[0].environments[1].compare
-    assert compare is not None and compare.baseline == "both" and compare.comparisons[0].tolerance == 0.2
+    staging, production = load_services(tmp_path)[0].environments
+    compare = production.compare
+    assert compare is not None and compare.baseline == baseline and compare.comparisons[0].tolerance == 0.2
+    assert (number == 1) or staging.rules == production.rules

@@ -79,6 +79,11 @@ CASES = [
     (PROBE, PROBE + "\n      before: { run: a, cpu: 256, memory: 4g }", f"{ENV}.before.memory", "does not"),
     (PROBE, PROBE + "\n      before: { run: a, cpu: 300, memory: 1g }", f"{ENV}.before.cpu", "no size"),
     (PROBE, PROBE + "\n      quick: always", f"{ENV}.quick", "must be 'never' or 'known_good'"),
+    (PROBE, PROBE + "\n      rollback: { max_age: 24 }", f"{ENV}.rollback.max_age", "needs a unit"),
+    (PROBE, PROBE + "\n      rollback: { max_age: 90s }", f"{ENV}.rollback.max_age", "2m or longer"),
+    (PROBE, PROBE + "\n      rollback: { age: 1h }", f"{ENV}.rollback.age", "max_age"),
+    (PROBE, PROBE + "\n      rollback: { flapping: { count: 0 } }", f"{ENV}.rollback.flapping.count", "1"),
+    (PROBE, PROBE + "\n      rollback: { flapping: { in: 1h } }", f"{ENV}.rollback.flapping.in", "not known"),
     (CANARY, "{ rolling: { bake: 2m } }\n      quick: known_good", f"{ENV}.quick", "nothing to leave out"),
     (CANARY, "{ rolling: { preview_for: 2m } }", f"{ENV}.strategy.rolling.preview_for", "is not known here"),
     (

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from delivery.catalog.loader import load_services
 from delivery.cli.main import main
+from delivery.core.rollback import RollbackPolicy
 from delivery.core.strategy import BlueGreen, Canary, Linear, Pause, Rolling, RunTask
 from delivery_tests.catalog.files import GOOD, write
 
@@ -42,10 +43,11 @@ def test_the_examples_mean_what_the_page_says(tmp_path: Path) -> None:
         file_with(snippet, tmp_path / str(number))
         found.append(load_services(tmp_path / str(number))[0].environments[1])
     kinds = [type(e.strategy) for e in found]
-    assert kinds == [Rolling, BlueGreen, Canary, Linear, BlueGreen, Canary, Canary]
-    rolling, _, canary, linear, asking, before, quick = found
+    assert kinds == [Rolling, BlueGreen, Canary, Linear, BlueGreen, Canary, Canary, Rolling]
+    rolling, _, canary, linear, asking, before, quick, cautious = found
     assert isinstance(canary.strategy, Canary) and canary.strategy.planned[1].pause == Pause(14400, "abort")
     assert isinstance(linear.strategy, Linear) and linear.strategy.weights == (20, 40, 60, 80, 100)
     assert isinstance(asking.strategy, BlueGreen) and asking.strategy.pause == Pause(3600, "stop")
     assert before.before == RunTask(("python", "-m", "app.migrate"), 600, 512, 2048)
+    assert cautious.rollback == RollbackPolicy(6 * 3600, 2, 1800) and rolling.rollback == RollbackPolicy()
     assert (quick.quick, quick.before, rolling.strategy) == ("known_good", None, Rolling(120))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from delivery.core import journal
+from delivery.core.analysis import Accepted
 from delivery.core.ledger import Hold, LedgerRecord, Outcome, Quarantine, ReleaseRecord
 from delivery.core.release import Slot
 from delivery.core.rollout import Rollout, RolloutPhase
@@ -53,3 +54,27 @@ def test_everything_that_can_be_the_case(run: Run, world: FakeWorld) -> None:
     ended = replace(rollout, phase=RolloutPhase.ABORTED)
     store(world, journal.put_rollout(locked, ended))
     assert f"last rollout: {new.id} Aborted" in run("status").stdout
+
+
+def test_what_an_answer_would_mean(run: Run, world: FakeWorld) -> None:
+    """A rollout that waits for a person: both answers, what each does, and what was accepted before."""
+    now, new = world.clock.now(), sample_release("new")
+    stands = Rollout(
+        new, steps_for(Canary()), Slot.GREEN, now, now, index=2, reason="inconclusive: few samples"
+    )
+    word = Accepted("person ada", "seen before", now, 1, 0, ("preview",), "one of five")
+    unsure = replace(stands, phase=RolloutPhase.PAUSED, undecided=("canary",), accepted=(word,))
+    cases = (
+        (unsure, "accepts canary"),
+        (replace(unsure, undecided=()), "looks again"),
+        (replace(unsure, index=len(unsure.steps) - 1), "verified by your word"),
+        (replace(unsure, returning=True), "tries again to return its traffic"),
+    )
+    for rollout, told in cases:
+        store(world, journal.put_rollout(LedgerRecord("web", "production"), rollout))
+        text = " ".join(run("status", "web").stdout.split())
+        assert "`delivery continue`:" in text and told in text, text
+        assert "ends it where it stands" in text if rollout.returning else "its traffic goes back" in text
+        assert "accepted: preview accepted at 0 % by person ada: seen before" in text
+    store(world, journal.put_rollout(LedgerRecord("web", "production"), stands))
+    assert "`delivery continue`" not in run("status", "web").stdout

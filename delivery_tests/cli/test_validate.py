@@ -14,7 +14,7 @@ def test_what_is_fine_is_shown(run: Run) -> None:
     result = run("validate")
     assert result.exit_code == 0, result.output
     assert "acme/web@main" in result.stdout and "staging: blue/green" in result.stdout
-    assert "canary 10, 50, 100 after staging (soak, approvals, windows)" in result.stdout
+    assert "production, after staging (soak, approvals, windows): canary 10 %" in result.stdout
     assert result.stderr == "1 service, nothing wrong\n"
 
 

@@ -32,6 +32,18 @@ def test_the_lock_is_for_one() -> None:
     assert two is not None and two.lock is not None and two.lock.holder == "two" and two.fence == 2
 
 
+def test_the_lock_of_a_dead_holder_is_not_waited_for() -> None:
+    """Who knows that the holder is gone takes its lock at once, with a higher fence; a third one waits."""
+    one = journal.acquire_lock(EMPTY, "one", at(0), 60)
+    assert one is not None
+    assert journal.acquire_lock(one, "two", at(1), 60, dead="three") is None
+    two = journal.acquire_lock(one, "two", at(1), 60, dead="one", url="http://ui.test/runs/two")
+    assert two is not None and two.lock is not None and two.lock.fence == 2
+    assert journal.acquire_lock(two, "three", at(2), 60, dead="one") is None
+    said = two.lock.sentence()
+    assert said.startswith("two holds it until ") and said.endswith(" UTC, see http://ui.test/runs/two")
+
+
 def test_a_late_writer_is_recognised_by_its_fence() -> None:
     """Renewing or releasing with an old fence does nothing to the new holder's lock."""
     one = journal.acquire_lock(EMPTY, "one", at(0), 60)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from delivery.core.pausing import halt, let_go
 from delivery.core.release import Slot
-from delivery.core.rollout import Rollout, RolloutPhase, resume, taken_over
+from delivery.core.rollout import Rollout, RolloutPhase, give_up, resume, taken_over
 from delivery.core.strategy import (
     Analyze,
     Bake,
@@ -89,12 +90,22 @@ def test_an_answer_is_for_one_pause() -> None:
 )
 def test_silence_has_its_consequence(then: Then, phase: RolloutPhase, index: int) -> None:
     """Nobody answered in time: on, back, or stop. The release is not condemned for it."""
-    ended = step(waiting(then), canary(50), UNKNOWN, 700)
+    ended = step(waiting(then), canary(50), GOOD if then == "continue" else UNKNOWN, 700)
     assert (ended.rollout.phase, ended.rollout.index) == (phase, index)
     told = [line.message for line in ended.rollout.history[-2:]]
     assert not ended.rollout.condemned and any("nobody answered within 600 s" in line for line in told)
     if then == "abort":
         assert ended.actions == (ShiftTraffic(Slot.GREEN, 0),)
+
+
+def test_silence_does_not_go_on_with_what_nobody_knows() -> None:
+    """It may become known for a while, then a person has to say so."""
+    unsure = step(waiting("continue"), canary(50), UNKNOWN, 700)
+    assert unsure.rollout.phase is RolloutPhase.PROGRESSING and unsure.rollout.index == 5
+    assert step(unsure.rollout, canary(50), GOOD, 702).rollout.index == 6
+    late = 700 + unsure.rollout.limits.inconclusive_timeout
+    ended = step(unsure.rollout, canary(50), UNKNOWN, late)
+    assert ended.rollout.phase is RolloutPhase.PAUSED and "not known to be good" in ended.rollout.reason
 
 
 def test_a_stopped_pause_can_be_continued() -> None:
@@ -114,6 +125,20 @@ def test_a_pause_ends_when_it_was_said_to_end() -> None:
     taken = taken_over(waiting(), "run 2", at(650))
     assert step(taken, canary(50), GOOD, 690).actions == ()
     assert step(taken, canary(50), GOOD, 700).rollout.phase is RolloutPhase.ABORTING
+
+
+def test_who_stopped_it_is_a_field_and_no_phrase() -> None:
+    """Only a person's stop can be let go before it is reached, whatever the reason says."""
+    moving = until(started(ASKED), 3, canary(10), 0)
+    assert moving.step == SetWeight(50)
+    stopped = halt(moving, "person ada", "let me look", at(1))
+    assert stopped is not None and stopped.stopped_by == "person ada"
+    assert stopped.reason == "paused by person ada: let me look"
+    gone = let_go(replace(stopped, reason="another story"))
+    assert gone is not None and (gone.stopped_by, gone.answered) == ("", 4)
+    assert let_go(replace(stopped, stopped_by="")) is None
+    again = resume(replace(stopped, index=4), at(2))
+    assert again.stopped_by == "" and give_up(stopped, "no", at(3)).stopped_by == ""
 
 
 def test_traffic_that_somebody_else_moved_stops_the_pause() -> None:

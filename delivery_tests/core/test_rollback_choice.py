@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from delivery.core.journal import finish_restoration, impose_quarantine, record_outcome
 from delivery.core.ledger import LedgerRecord, Outcome, Quarantine, ReleaseRecord, Restoration
 from delivery.core.release import Release
-from delivery.core.rollback import FLAPPING_COUNT, MAX_AGE, choose, goods_before
+from delivery.core.rollback import RollbackPolicy, choose, goods_before
 from delivery_tests.core.states import at
 from delivery_tests.fakes import sample_release
 
@@ -62,8 +64,12 @@ def test_nothing_good_is_a_refusal_that_touches_nothing() -> None:
 def test_an_old_failure_is_left_alone() -> None:
     """Beyond its age it is a person's."""
     record = history((A, Outcome.VERIFIED), (B, Outcome.VERIFIED))
-    assert choose(record, B, at(0), at(0) + MAX_AGE).targets
-    assert "too old" in choose(record, B, at(0), at(1) + MAX_AGE).refused
+    day = timedelta(hours=24)
+    assert choose(record, B, at(0), at(0) + day).targets
+    assert "older than 24 h" in choose(record, B, at(0), at(1) + day).refused
+    hour = RollbackPolicy(max_age=3600)
+    assert choose(record, B, at(0), at(3600), policy=hour).targets
+    assert "older than 1 h" in choose(record, B, at(0), at(3601), policy=hour).refused
 
 
 def test_a_rollback_is_never_rolled_back() -> None:
@@ -91,19 +97,23 @@ def test_a_new_deployment_of_the_restored_one_ends_the_rule() -> None:
     assert choose(record, B, at(600), at(600)).targets
 
 
-def test_flapping_ends_in_a_hold() -> None:
-    """The last of several rollbacks within the hour asks for a person."""
+@pytest.mark.parametrize(
+    ("policy", "most"),
+    [(RollbackPolicy(), 3), (RollbackPolicy(flapping_count=2), 2), (RollbackPolicy(flapping_span=150), 4)],
+)
+def test_flapping_ends_in_a_hold(policy: RollbackPolicy, most: int) -> None:
+    """The last of several rollbacks within the hour asks for a person; how many and how long is set."""
     record = history((A, Outcome.VERIFIED))
-    for number in range(FLAPPING_COUNT):
+    for number in range(3):
         new = sample_release(f"n{number}")
         record = record_outcome(record, ReleaseRecord(new, Outcome.VERIFIED, at(100 * number + 10)))
-        choice = choose(record, new, at(100 * number + 20), at(100 * number + 20))
-        assert choice.targets[0] == A and bool(choice.hold) is (number == FLAPPING_COUNT - 1)
+        choice = choose(record, new, at(100 * number + 20), at(100 * number + 20), policy=policy)
+        assert choice.targets[0] == A and bool(choice.hold) is (number >= most - 1)
         record = restored(record, new, A, 100 * number + 20)
     later = at(0) + timedelta(hours=3)
     newest = sample_release("z")
     record = record_outcome(record, ReleaseRecord(newest, Outcome.VERIFIED, later))
-    assert choose(record, newest, later, later).hold == ""
+    assert choose(record, newest, later, later, policy=policy).hold == ""
 
 
 def test_each_target_once_newest_first() -> None:

@@ -217,3 +217,19 @@ def test_what_somebody_takes_away_at_the_console_is_on_record() -> None:
     )  # fmt: skip
     entry = world.written().record_of(world.release("c").id)
     assert entry is not None and entry.outcome is not Outcome.VERIFIED
+
+
+def test_an_order_to_roll_back_is_done_when_that_release_is_gone() -> None:
+    """What the person saw was rolled back while the ledger was slow, and what came in its place as well: the
+    order rolled the first one back once more, on record and in people's mail."""
+    world = played(
+        History(
+            BlueGreen(bake=0),
+            (Event(0, "deploy", "c"), Event(2, "return"), Event(12, "late alarm")),
+            (Turn(0, "c", "hangs"),),
+            (Fault("ledger.load", 6, "late", seconds=200),),
+            verified=2,
+        )
+    )
+    assert [r.bad for r in world.written().restorations] == [world.release(n).id for n in ("c", "b")]
+    assert world.written().hold is not None

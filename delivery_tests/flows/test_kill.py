@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from delivery.core.idling import LONGEST_LOCK
 from delivery.core.ledger import Outcome
 from delivery.core.release import Slot
 from delivery.core.rollout import RolloutPhase
@@ -161,7 +162,7 @@ def succeed(journey: Journey) -> None:
     """What the backstop's runs do until it finds nothing unfinished."""
     world = journey.world
     for _ in range(5):
-        world.clock.advance(120)
+        world.clock.advance(LONGEST_LOCK + 20)
         left = unfinished(world, [world.service], world.clock.now())
         if not left:
             return

@@ -58,6 +58,17 @@ def test_a_release_verified_in_staging_goes_quickly(message: str) -> None:
     assert "verified in staging" in rollout.history[0].message and rollout.quick.startswith("quick")
 
 
+def test_it_has_all_the_traffic_as_soon_as_it_is_up_and_previewed() -> None:
+    """Virtual seconds until 100 %: its launch and its preview, without the two analyses of 20 s before it."""
+
+    def until_all(rollout: Rollout) -> float:
+        everything = next(line.at for line in rollout.history if line.weight == 100)
+        return (everything - rollout.started_at).total_seconds()
+
+    full, quickly = until_all(promoted(quick=False)), until_all(promoted())
+    assert quickly <= 15 and full - quickly >= 2 * 20
+
+
 def test_a_release_nobody_verified_goes_the_full_way() -> None:
     """It is said why."""
     rollout = promoted(quick=False)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from delivery.core.service import PromotionSpec
-from delivery.errors import UnavailableError
+from delivery.errors import NotFoundError, UnavailableError
 from delivery.flows.control import approve, hold
 from delivery.flows.health import judge
 from delivery.flows.watch import alarms_to_judge, new_commits, promotable, unfinished
@@ -45,6 +45,19 @@ def test_a_force_push_falls_back_to_the_head_and_says_so() -> None:
     found = new_commits(world, world.service, gone.sha)
     assert [c.sha for c in found.commits] == [sample_sha("y")]
     assert "force push" in found.note and gone.sha[:8] in found.note
+
+
+def test_a_deleted_branch_is_no_force_push() -> None:
+    """Nothing is started over, and the sensor hears what is gone; the fault is told as it is."""
+    world = Journey.start().world
+    seen = world.source.push("a")
+    world.source.force_push()
+    with pytest.raises(NotFoundError, match="no branch"):
+        new_commits(world, world.service, seen.sha)
+    world.source.push("b")
+    world.wire.fail("source.commits_since", error=NotFoundError("the compared commits", "404", ""))
+    with pytest.raises(NotFoundError, match="404"):  # the head is there, and yet this is no force push
+        new_commits(world, world.service, seen.sha)
 
 
 def test_an_unreachable_repository_is_an_error_not_silence() -> None:

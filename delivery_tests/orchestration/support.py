@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import dagster as dg
@@ -60,12 +60,17 @@ class House:
         self.instance.add_dynamic_partitions(f"{service}_commits", [sha])
 
     def run(
-        self, sha: str, job: str = "web_delivery", assets: Sequence[dg.AssetKey] | None = None
+        self,
+        sha: str,
+        job: str = "web_delivery",
+        assets: Sequence[dg.AssetKey] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """One run of that job for that commit; it may fail."""
         self.partition(sha)
         return self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance, partition_key=sha, asset_selection=assets, raise_on_error=False,
+            tags=dict(tags or {}),
             run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
         )  # fmt: skip
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import dagster as dg
 import pytest
+from dagster._core.test_utils import freeze_time
 
+from delivery.orchestration.launcher.worker import Worker
 from delivery_tests.fakes.samples import sample_sha
 from delivery_tests.fakes.target import Behaviour
 from delivery_tests.orchestration.support import House
@@ -136,3 +140,71 @@ def test_the_backstop_finds_a_failed_verdict_without_a_restoration() -> None:
     restoration = house.world.record("staging").restorations[-1]
     assert restoration.restored
     assert not house.tick("backstop").run_requests
+
+
+def _held(house: House, name: str) -> tuple[str, dg.DagsterRun]:
+    """A commit whose rollout in production was interrupted a moment ago: its lock is not expired."""
+    sha = house.push(name)
+    house.world.wire.kill(4, "after target.apply")
+    assert not house.run(sha).success
+    house.world.wire.heal()
+    held, (run,) = house.world.record("production").lock, house.instance.get_runs()
+    assert held is not None and held.expires_at > house.world.clock.now()
+    return sha, run
+
+
+def test_the_backstop_waits_for_no_lock_of_a_run_that_is_over() -> None:
+    """Dagster knows that the holder is dead: its rollout is finished at once, under the lock it left."""
+    house = House()
+    sha, _ = _held(house, "a")
+    (run,) = house.tick("backstop").run_requests or []
+    held = house.world.record("production").lock
+    assert held is not None and run.tags["delivery/dead_holder"] == held.holder
+    began = house.world.clock.now()
+    assert house.run(sha, assets=run.asset_selection, tags=run.tags).success
+    rollout = house.world.record("production").rollout
+    assert rollout is not None
+    taken = next(line.at for line in rollout.history if line.message.startswith("taken over"))
+    assert (taken - began).total_seconds() < 1
+
+
+def test_the_backstop_waits_for_a_holder_that_will_be_repeated() -> None:
+    """Dagster has decided to repeat the dead run and has not begun to."""
+    house = House()
+    _, killed = _held(house, "a")
+    house.instance.add_run_tags(killed.run_id, {"dagster/will_retry": "true"})
+    assert not house.tick("backstop").run_requests
+
+
+def test_the_backstop_waits_for_a_holder_whose_process_works() -> None:
+    """Its run is marked as failed, and its worker is there all the same."""
+    house = House()
+    _, killed = _held(house, "a")
+    house.instance.add_run_tags(killed.run_id, Worker.of_process(os.getpid()).tag(killed.run_id))
+    assert not house.tick("backstop").run_requests
+
+
+def test_the_backstop_waits_for_a_holder_it_does_not_know() -> None:
+    """A person, or another installation: only the end of the lock tells that it is gone."""
+    house = House()
+    _, killed = _held(house, "a")
+    house.instance.delete_run(killed.run_id)
+    assert not house.tick("backstop").run_requests
+    house.world.clock.advance(61)
+    assert house.tick("backstop").run_requests
+
+
+def test_the_backstop_gives_what_keeps_failing_more_and_more_time() -> None:
+    """Two runs failed at it by themselves: the third is not due at once, and the tick says when it is."""
+    house = House()
+    _killed(house, "a")
+    for seconds in (20, 40):
+        (asked,) = house.tick("backstop").run_requests or []
+        tags = {name.replace("/", "_", 1): value for name, value in asked.tags.items()}
+        with freeze_time(house.world.clock.now()):
+            house.instance.report_run_failed(house.begin("web_delivery", STARTED, **tags), "no disk")
+        house.world.clock.advance(seconds - 1)
+        waits = house.tick("backstop")
+        assert not waits.run_requests and "the next is due at" in (waits.skip_message or "")
+        house.world.clock.advance(1)
+    assert house.tick("backstop").run_requests

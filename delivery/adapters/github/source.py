@@ -20,7 +20,7 @@ from delivery.adapters.github.api import connect, translated
 from delivery.core.build import SourceSnapshot
 from delivery.core.release import Commit
 from delivery.core.service import RepositorySpec
-from delivery.errors import ConfigurationError, NotFoundError
+from delivery.errors import ConfigurationError, NotFoundError, RewrittenError
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/(?!\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]*")
@@ -72,7 +72,7 @@ class GitHubSource:
     ) -> tuple[Commit, ...]:
         """The states of the branch after `sha` that touch the service, oldest first; of many, the oldest.
 
-        The rest comes with the next call, so nothing is dropped. NotFoundError when `sha` left the branch.
+        The rest comes with the next call, so nothing is dropped. RewrittenError when `sha` left the branch.
         """
         head = self.head(repository)
         if sha is None:
@@ -84,7 +84,7 @@ class GitHubSource:
         if mirror.head(branch) != head.sha:
             mirror.fetch(branch)
         if not mirror.contains(branch, sha):
-            raise NotFoundError(
+            raise RewrittenError(
                 f"{sha[:12]} is no longer on {repository.github}@{branch}",
                 "the branch was force-pushed",
                 f"Go on from its head, {head.sha[:12]}.",

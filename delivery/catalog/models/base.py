@@ -18,8 +18,9 @@ class Strict(BaseModel):
     """A part of the file: unknown fields are errors, `"3"` is not a number."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, populate_by_name=True, hide_input_in_errors=True, frozen=True
-    )
+        extra="forbid", strict=True, populate_by_name=True, hide_input_in_errors=True, frozen=True,
+        allow_inf_nan=False,
+    )  # fmt: skip
 
 
 def seconds(text: str) -> float:
@@ -36,8 +37,13 @@ def _text(value: Any) -> Any:
     return value
 
 
+#: Longer than this is a slip of the pen, and in the end no moment that a calendar has.
+LONGEST = 366 * 24 * 3600.0
+
+
 def _duration(text: str) -> str:
-    seconds(text)
+    if seconds(text) > LONGEST:
+        raise ValueError(f"{text!r} is longer than a year")
     return text
 
 

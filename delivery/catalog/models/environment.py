@@ -14,6 +14,7 @@ from delivery.catalog.models.base import (
     PositiveDuration,
     Strict,
     off_or_given,
+    seconds,
 )
 from delivery.catalog.models.health import HealthModel
 from delivery.catalog.models.quality import argv, memory_text
@@ -135,6 +136,26 @@ class LimitsModel(Strict):
     failed_tasks: int | None = Field(None, ge=1)
 
 
+def _actable(text: str) -> str:
+    if seconds(text) < 120:
+        raise ValueError("must be 2m or longer: what a killed run left is acted on within two minutes")
+    return text
+
+
+class FlappingModel(Strict):
+    """So many rollbacks within that time: deployments then wait for a person."""
+
+    count: int | None = Field(None, ge=1)
+    within: PositiveDuration | None = None
+
+
+class RollbackModel(Strict):
+    """Which failures are left to a person; what is left out has the usual value."""
+
+    max_age: Annotated[PositiveDuration, AfterValidator(_actable)] | None = None
+    flapping: FlappingModel | None = None
+
+
 class BeforeModel(Strict):
     """A task of the release that runs before anything of it gets traffic; exit code 0 lets it go on."""
 
@@ -174,3 +195,4 @@ class EnvironmentModel(Strict):
     variables: dict[str, str] = {}
     before: BeforeModel | None = None
     quick: Literal["never", "known_good"] = "known_good"
+    rollback: RollbackModel | None = None

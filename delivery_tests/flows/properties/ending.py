@@ -9,6 +9,7 @@ from delivery.core.release import Slot
 from delivery.core.rollout import RolloutPhase
 from delivery.core.standing import handled, open_restoration
 from delivery.core.target import TargetState
+from delivery_tests.flows.properties.world import HistoryWorld
 
 
 def problems(record: LedgerRecord, seen: TargetState, told: bool) -> Iterator[str]:
@@ -36,6 +37,12 @@ def problems(record: LedgerRecord, seen: TargetState, told: bool) -> Iterator[st
     yield from _untold(record)
     if not told and not _explained(record):
         yield from _serving(record, seen)
+
+
+def locked(world: HistoryWorld) -> bool:
+    """Whether somebody has the lock still, alive or dead: nothing is settled before it is over."""
+    lock = world.written().lock
+    return lock is not None and world.hub.now() < lock.expires_at
 
 
 def _untold(record: LedgerRecord) -> Iterator[str]:

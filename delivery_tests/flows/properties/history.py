@@ -26,13 +26,16 @@ BEHAVIOURS = {
     "slow task": Behaviour(**_UP, task_takes=12.0, task_starts=3.0),
     "failing task": Behaviour(**_UP, task="fails"),
     "hanging task": Behaviour(**_UP, task="hangs"),
+    "task without image": Behaviour(**_UP, task="does not start"),
+    "hungry task": Behaviour(**_UP, task="out of memory"),
+    "slower": Behaviour(**_UP, latency=0.08),
 }
 
 Doing = Literal[
     "deploy", "judge", "rollback",  # runs
-    "return", "hold", "unhold", "lift", "pause", "continue", "abort", "approve",  # persons
+    "return", "hold", "unhold", "lift", "pause", "continue", "accept", "abort", "approve",  # persons
     "weight", "drain", "foreign", "scale", "end task",  # somebody at the AWS console
-    "sour", "alarm", "calm", "dark", "light", "gone",  # the world outside
+    "sour", "alarm", "late alarm", "calm", "dark", "light", "gone",  # the world outside
 ]  # fmt: skip
 Breaking = Literal["refuse", "lose", "error", "stall", "late", "kill", "die", "race"]
 
@@ -50,7 +53,10 @@ class Turn:
 class Event:
     """Somebody does something at that second. `number` is a weight, a count, or which slot.
 
-    `sour`: what is live begins to fail, and is judged again ten seconds later.
+    `accept`: a person looks every few seconds, and continues what is paused because nobody can tell.
+
+    `sour`: what is live begins to fail, and is judged again ten seconds later. `late alarm`: an alarm of
+    what serves fires, and the alarm sensor has its health judged again.
     """
 
     at: int
@@ -81,6 +87,13 @@ class History:
     """`verified` releases are live or were, when it begins. `queue`: one run at a time, as Dagster has it;
     else there are several control planes. `backstop`: it ticks from the beginning, not only at the end.
     `rescue`: in the end a person takes over, and a last good commit must get through.
+
+    score    from which a compared candidate passes, and from which it is marginal
+    skew     seconds that the clock of every second run is ahead, and of the others behind
+    orders   how persons speak: `run`, through a Dagster run, `direct`, without one; empty: straight to the
+             ledger, as the run of a kept order does
+    quick    every run asks for the quick way
+    watched  whoever holds the lock and was killed is known to be dead
     """
 
     strategy: Strategy
@@ -93,8 +106,14 @@ class History:
     budget: int = 2
     rollback_shows: int = 1000
     propagation: int = 0
+    lag: int = 0  # seconds that a look may be old where one may be
     queue: bool = True
     backstop: bool = True
     rescue: bool = False
     task: bool = False  # a task runs before the switch
     baseline: Baseline | None = None  # the candidate's times and errors are compared with it
+    score: tuple[int, int] = (95, 75)
+    skew: int = 0
+    orders: str = ""
+    quick: bool = False
+    watched: bool = False

@@ -7,11 +7,12 @@ The numbers are those of `docs/promises.md`. Three more: every action has its ef
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from delivery.core.analysis import Verdict, VerdictPhase
+from delivery.core.analysis import RuleResult, Verdict, VerdictPhase
+from delivery.core.comparison import Compared
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord, Restoration
 from delivery.core.release import Slot
 from delivery.core.rollout import Rollout, RolloutPhase
@@ -54,6 +55,7 @@ class Promises:
         self.restored: set[str] = set()  # came back by a rollback, and were not verified anew since
         self.off: set[str] = set()  # were taken off, and have not been deployed since
         self._effects: Counter[tuple[object, ...]] = Counter()
+        self._tokens: dict[Key, set[str]] = {}
 
     def fail(self, what: str) -> None:
         """A promise is broken: nothing more is played."""
@@ -100,6 +102,10 @@ class Promises:
         tokens = Counter(run.action.token for run in runs)
         if tokens and max(tokens.values()) > 1:
             self.fail(f"once: the task {tokens.most_common(1)[0][0]} ran twice")
+        if rollout is not None and isinstance(action, RunOnce):
+            self._tokens.setdefault(_key(rollout), set()).add(action.token)
+            if len(self._tokens[_key(rollout)]) > 1:
+                self.fail(f"once: the task of {rollout.release.id} has two names and runs twice")
         busy = [r for r in runs if r.over is None or r.over > now]
         if isinstance(action, RunOnce) and len(busy) > 1:
             self.fail(f"task: {action.token} runs beside {busy[0].action.token}")
@@ -110,14 +116,15 @@ class Promises:
         if isinstance(action, Launch) and action.release.id != rollout.release.id:
             return  # the way back
         token = replace(rollout, index=0).token
-        task = self.target.one_offs.shown(token, now)
+        over = [run.over for run in runs if run.action.token == token and run.over]
+        task = self.target.one_offs.shown(token, min([now, *over]))  # ECS forgets it after an hour
         if task is None or task.phase != "succeeded":
             self.fail(f"task: {action.kind} although the task is {task.phase if task else 'unknown'}")
 
     def _once(self, action: Launch | ShiftTraffic | Drain, told: object) -> None:
         """One effect per action of a rollout, unless somebody or ECS changed the slot meanwhile."""
         rollout = self.record().rollout
-        if rollout is None or any(at >= rollout.started_at for at in self.edits):
+        if rollout is None or self._edited_since(rollout):
             return
         released = action.release.id if isinstance(action, Launch) else ""
         key: tuple[object, ...] = (_key(rollout), action.kind, self._slot(action), released)
@@ -149,6 +156,15 @@ class Promises:
             release = action.release.id if isinstance(action, Launch) and launched else now.slot(slot).release
             if gained and release in bad - self.foreign and release != back_to:
                 self.fail(f"quarantine: {release} is in quarantine and was given {told.weight} %")
+            rollout = record.rollout
+            ours = rollout is not None and release == rollout.release.id and slot is rollout.candidate
+            if gained and ours and rollout is not None and rollout.condemned and release not in self.foreign:
+                self.fail(f"quarantine: {release} was judged bad and was given {told.weight} %")
+
+    def _edited_since(self, rollout: Rollout) -> bool:
+        """Whether somebody changed something at the console, by whichever clock."""
+        begun = rollout.started_at - timedelta(seconds=self.history.skew)
+        return any(at >= begun for at in self.edits)
 
     @staticmethod
     def _slot(action: Launch | ShiftTraffic | Drain) -> Slot:
@@ -217,8 +233,7 @@ class Promises:
             entry = new.record_of(before.release.id)
             kept = entry is not None and entry.at >= before.started_at
             # Somebody who takes the traffic away at the console takes it from the judges as well.
-            edited = any(at >= before.started_at for at in self.edits)
-            looked_at = edited or self.judged(before.release.commit)
+            looked_at = self._edited_since(before) or self.judged(before.release.commit)
             if not handled(old, before) and not (kept and looked_at):
                 self.fail(f"3: {before.release.id} had all the traffic, was not judged, and is forgotten")
         if rollout.kind == "deploy":
@@ -244,14 +259,29 @@ def _measured(verdict: Verdict | None) -> bool:
         return False
     counted = [r for r in verdict.results if r.counts]
     compared = [r.compared for r in verdict.results if r.compared is not None and not r.dry_run]
-    both = all(c.candidate_figure is not None and c.baseline_figure is not None for c in compared)
     return bool(counted) and all(
-        r.phase is VerdictPhase.SUCCESSFUL
-        and (
-            r.samples
-            or r.rule in ("targets", "preview")
-            or "requests were counted" in r.reason
-            or (r.rule == "canary" and compared and both)
+        (r.phase is VerdictPhase.INCONCLUSIVE and _accepted(verdict, r.rule))
+        or (
+            r.phase is VerdictPhase.SUCCESSFUL
+            and (
+                r.samples
+                or r.rule in ("targets", "preview")
+                or "requests were counted" in r.reason
+                or (r.rule == "canary" and _scored(r, compared))
+            )
         )
         for r in counted
     )
+
+
+def _accepted(verdict: Verdict, rule: str) -> bool:
+    """A person's word stands for what nobody could tell."""
+    return any(rule in word.rules and word.by.startswith("person") for word in verdict.accepted)
+
+
+def _scored(canary: RuleResult, compared: Sequence[Compared]) -> bool:
+    """What was compared with figures on both sides is enough of all weights to pass."""
+    both = [c for c in compared if c.candidate_figure is not None and c.baseline_figure is not None]
+    whole = sum(c.comparison.weight for c in compared)
+    passing = canary.score.passing if canary.score else 100.0
+    return whole > 0 and 100 * sum(c.comparison.weight for c in both) / whole >= passing

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from delivery.core.analysis import VerdictPhase
+from delivery.core.ledger import LedgerRecord
 from delivery.core.release import Slot
 from delivery.core.rollout import RolloutPhase
+from delivery.core.service import ServiceSpec
 from delivery.errors import DeliveryError
 from delivery.flows import control
 from delivery.flows.deploy import deploy
 from delivery.flows.health import judge
 from delivery.flows.manual_rollback import return_to
+from delivery.flows.operation import Operation
 from delivery.flows.report import incident, live
 from delivery.flows.rollback import rollback
-from delivery.flows.watch import unfinished
+from delivery.flows.steering import Order, Word, steer
+from delivery.flows.watch import alarms_to_judge, unfinished
 from delivery_tests.fakes import sample_sha
-from delivery_tests.flows.properties.ending import problems
+from delivery_tests.flows.properties.ending import locked, problems
 from delivery_tests.flows.properties.history import BEHAVIOURS, Event, History
 from delivery_tests.flows.properties.hub import Worker
 from delivery_tests.flows.properties.world import ENVIRONMENT, HistoryWorld
@@ -24,7 +29,10 @@ from delivery_tests.flows.properties.world import ENVIRONMENT, HistoryWorld
 #: Seconds in which everybody who works must have come to an end, or to a pause.
 LONGEST = 12 * 3600.0
 TICK = 30.0  # the backstop's
+#: What persons say as orders. (One that pauses has the patience of a day, which is too long for a history.)
+ORDERS: dict[str, Word] = {"return": "rollback", "continue": "continue", "abort": "abort"}
 ROUNDS = 24
+PATIENT = 200  # seconds for which a person looks whether there is something to accept
 
 
 class Play:
@@ -70,10 +78,14 @@ class Play:
                     self.promises.soured.add(sha)
                     world.behave(sha, BEHAVIOURS["errors"])
                 self.hub.at(10 if event.doing == "sour" else 0, partial(self._start, "judge", sha))
-            case "alarm":
+            case "alarm" | "late alarm":
                 self.promises.alarmed = True
-                name = f"web-production-{slot}-5xx"
-                world.alarms.fire(name, self.hub.now(), "errors")
+                slot = target.look().stable if event.doing == "late alarm" else slot
+                world.alarms.fire(f"web-production-{slot}-5xx", self.hub.now(), "errors")
+                self.hub.at(1, self._sense)
+            case "accept":
+                for later in range(0, PATIENT, 5):
+                    self.hub.at(later, partial(self._accept, event))
             case "calm":
                 for name in ("blue", "green"):
                     world.alarms.clear(f"web-production-{name}-5xx")
@@ -105,12 +117,21 @@ class Play:
                 self.promises.foreign.add(release.id)
                 target.run(slot, release, 2)
 
+    def _accept(self, event: Event) -> None:
+        """What nobody can tell is taken on by a person."""
+        rollout = self.world.written().rollout
+        if rollout is not None and rollout.phase is RolloutPhase.PAUSED and rollout.undecided:
+            self.world.say("event", f"accept {', '.join(rollout.undecided)}")
+            self._person(replace(event, doing="continue"))
+            self.hub.at(1, self._tick)
+
     def _person(self, event: Event) -> None:
         """Somebody with the `delivery` command."""
         op = self.world.op(f"person {event.doing} {self._next()}")
         sha, release = sample_sha(event.commit), self.world.release(event.commit)
+        to = sha[:8] if event.number % 2 else None
         work = {
-            "return": lambda: return_to(op, ENVIRONMENT, sha[:8] if event.number % 2 else None, "complaints"),
+            "return": lambda: return_to(op, ENVIRONMENT, to, "complaints"),
             "hold": lambda: control.hold(op, ENVIRONMENT, "freeze"),
             "unhold": lambda: control.lift_hold(op, ENVIRONMENT),
             "lift": lambda: control.lift_quarantine(op, ENVIRONMENT, release.image.digest),
@@ -119,6 +140,11 @@ class Play:
             "abort": lambda: control.abort_rollout(op, ENVIRONMENT, "no time"),
             "approve": lambda: control.approve(op, ENVIRONMENT, sha, "ada"),
         }[event.doing]
+        if self.history.orders and event.doing in ORDERS:
+            order = Order(ORDERS[event.doing], op.holder.removeprefix("person "), "complaints", to)
+            direct = self.history.orders == "direct"
+            by = replace(op, run_id="" if direct else op.run_id)
+            work = partial(steer, by, ENVIRONMENT, order, drive=direct)
         self.hub.start_worker(op.holder, work, person=True)
 
     def _next(self) -> int:
@@ -137,13 +163,13 @@ class Play:
     def _running(self) -> list[Worker]:
         return [worker for worker in self.hub.busy() if not worker.person]
 
-    def _run(self, kind: str, sha: str) -> None:
+    def _run(self, kind: str, sha: str, dead: str = "") -> None:
         holder = f"run {kind} {self._next()}"
         chain = {"deploy": self._delivery, "judge": self._judgement, "rollback": self._rollback}[kind]
 
         def work() -> None:
             try:
-                chain(holder, sha)
+                chain(self.world.op(holder, dead), sha)
             except DeliveryError as error:
                 self.world.say(holder, f"red: {type(error).__name__}: {error}")
                 raise
@@ -153,9 +179,8 @@ class Play:
 
         self.hub.start_worker(holder, work)
 
-    def _delivery(self, holder: str, sha: str) -> None:
+    def _delivery(self, op: Operation, sha: str) -> None:
         """From `deployment` to the end of the chain."""
-        op = self.world.op(holder)
         deploy(op, ENVIRONMENT, sha)
         verdict = judge(op, ENVIRONMENT, sha)
         if verdict.phase is VerdictPhase.SUCCESSFUL:
@@ -164,23 +189,35 @@ class Play:
             rollback(op, ENVIRONMENT, sha)
             incident(op, ENVIRONMENT, sha)
 
-    def _judgement(self, holder: str, sha: str) -> None:
+    def _judgement(self, op: Operation, sha: str) -> None:
         """`health` again, and what follows from a bad one."""
-        op = self.world.op(holder)
         if judge(op, ENVIRONMENT, sha).phase is VerdictPhase.FAILED:
-            self._rollback(holder, sha)
+            self._rollback(op, sha)
 
-    def _rollback(self, holder: str, sha: str) -> None:
-        op = self.world.op(holder)
+    def _rollback(self, op: Operation, sha: str) -> None:
         rollback(op, ENVIRONMENT, sha)
         incident(op, ENVIRONMENT, sha)
 
-    # -- the backstop ----------------------------------------------------------------------------------------
+    # -- the sensors -----------------------------------------------------------------------------------------
+
+    def _sense(self) -> None:
+        """The alarm sensor: each firing of what is live has it judged once."""
+        try:
+            due = alarms_to_judge(self.world, [self.world.service])
+        except DeliveryError as error:
+            self.world.say("sensor", str(error))
+            return
+        for one in due:
+            key = f"{one.alarm} {one.since}"
+            if key not in self._tried:
+                self._tried.add(key)
+                self.world.say("sensor", f"{one.commit[:8]}: {one.alarm} fires")
+                self._start("judge", one.commit)
 
     def _tick(self) -> int:
         """One tick: what it finds unfinished gets a run, each attempt once. How much it found."""
         try:
-            found = unfinished(self.world, [self.world.service], self.hub.now())
+            found = unfinished(self.world, [self.world.service], self.hub.now(), gone=self._gone)
         except DeliveryError as error:
             self.world.say("backstop", str(error))
             return 0
@@ -189,8 +226,13 @@ class Play:
             if key not in self._tried:
                 self._tried.add(key)
                 self.world.say("backstop", f"{one.kind} {one.commit[:8]}: {one.reason}")
-                self._run("deploy" if one.kind == "rollout" else "judge", one.commit)
+                self._run("deploy" if one.kind == "rollout" else "judge", one.commit, one.dead)
         return len(found)
+
+    def _gone(self, record: LedgerRecord, service: ServiceSpec) -> bool:
+        """Whether whoever has the lock is known to be dead."""
+        killed = [worker.name for worker in self.hub.workers if worker.outcome == "killed"]
+        return self.history.watched and record.lock is not None and record.lock.holder in killed
 
     def _settle(self) -> None:
         """Everybody comes to an end, the world is well again, and the backstop finishes what is left."""
@@ -206,8 +248,9 @@ class Play:
         for number in range(ROUNDS):
             if self.hub.stopped:
                 return
+            known = len(self.hub.workers)
             self.hub.advance(65 if number < ROUNDS / 2 else 3600)
-            left = self._tick()
+            left = self._tick() or len(self.hub.workers) > known or locked(self.world)
             if not self.hub.run_out(LONGEST):
                 self.promises.fail(f"3: never ends: {', '.join(w.name for w in self.hub.busy())}")
             quiet = 0 if left else quiet + 1

@@ -11,7 +11,8 @@ from typing import Any
 from delivery.core import journal
 from delivery.core.analysis import Rule, RuleResult, Verdict, VerdictPhase
 from delivery.core.build import PushedImage
-from delivery.core.comparison import CanaryAnalysis, Comparison
+from delivery.core.comparison import CanaryAnalysis, Comparison, Score
+from delivery.core.infra import DeployContract
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.release import Release, Slot
 from delivery.core.rollout import Limits
@@ -21,9 +22,10 @@ from delivery.core.target import Action, TargetState
 from delivery.flows import keys
 from delivery.flows.deployable import release_for
 from delivery.flows.operation import Operation
-from delivery.ports import Stored
+from delivery.ports import Stored, World
 from delivery_tests.fakes import (
     EPOCH,
+    FakeEnvironment,
     FakeTarget,
     FakeWorld,
     MemoryLedger,
@@ -38,6 +40,7 @@ from delivery_tests.flows.properties.faults import FaultyWire
 from delivery_tests.flows.properties.history import BEHAVIOURS, COMMITS, History
 from delivery_tests.flows.properties.hub import Hub, worker
 from delivery_tests.flows.properties.promises import Promises
+from delivery_tests.flows.properties.skew import Askew
 
 ENVIRONMENT = "production"
 CONTRACT = sample_contract("web", ENVIRONMENT)
@@ -48,9 +51,9 @@ class WatchedTarget(FakeTarget):
 
     promises: Promises
 
-    def observe(self, task: str = "") -> TargetState:
+    def observe(self, task: str = "", within: float = 0.0) -> TargetState:
         """One look."""
-        seen = super().observe(task)
+        seen = super().observe(task, within)
         who = worker()
         if who is not None:
             who.seen = seen
@@ -88,16 +91,25 @@ class HistoryWorld(FakeWorld):
         self.watched = WatchedTarget(self.clock, self.wire, self.behaviours)
         self.watched.tasks.rollback_shows = history.rollback_shows
         self.watched.propagation = history.propagation
+        self.watched.lag = float(history.lag)
         self.promises = Promises(history, self.hub, self.watched, self.written, self.judged)
         self.ledger.promises = self.watched.promises = self.promises
         self.faulty.on_spin = lambda: self.promises.fail("3: somebody spins")
         self.said: list[str] = []
-        self.strangers = 0
+        self.strangers = self._ops = 0
         self._begin()
 
     def new_target(self) -> FakeTarget:
         """The one target."""
         return self.watched
+
+    def environment(
+        self, contract: DeployContract, variables: Mapping[str, str] | None = None
+    ) -> FakeEnvironment:
+        """Its measurements may be old as well, but never as old as a look."""
+        ports = super().environment(contract, variables)
+        ports.metrics.lag = min(4.0, float(self.history.lag))
+        return ports
 
     def written(self) -> LedgerRecord:
         """The ledger, uncounted."""
@@ -107,9 +119,15 @@ class HistoryWorld(FakeWorld):
         """Whether there is a verdict on that commit."""
         return keys.of_environment("web", sha, ENVIRONMENT, "health") in self.artifacts.contents
 
-    def op(self, holder: str) -> Operation:
-        """One piece of work of that holder."""
-        return Operation(self, self.service, holder, lambda line: self.say(holder, line), run_id=holder)
+    def op(self, holder: str, dead: str = "") -> Operation:
+        """One piece of work of that holder, by its clock; `dead` is known to be gone."""
+        self._ops += 1
+        skew = self.history.skew * (1 if self._ops % 2 else -1)
+        world: World = Askew(self, timedelta(seconds=skew)) if skew else self
+        return Operation(
+            world, self.service, holder, lambda line: self.say(holder, line), run_id=holder,
+            quick=self.history.quick, dead=dead,
+        )  # fmt: skip
 
     def say(self, who: str, line: str) -> None:
         """A line of the story."""
@@ -159,7 +177,8 @@ def analysis(history: History) -> CanaryAnalysis | None:
         Comparison("response_time", "TargetResponseTime", "Average", per=1, minimum_samples=5),
         Comparison("target_5xx", "HTTPCode_Target_5XX_Count", "Sum", per=1, minimum_samples=5, critical=True),
     )
-    return CanaryAnalysis(comparisons, history.baseline) if history.baseline else None
+    score = Score(*map(float, history.score))
+    return CanaryAnalysis(comparisons, history.baseline, score) if history.baseline else None
 
 
 def _service(history: History) -> ServiceSpec:

@@ -1,0 +1,52 @@
+"""A strategy and a span of time as people read them, in the terminal and in the UI."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from delivery.core.service import EnvironmentSpec
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy, has_shares
+
+_THEN = {"continue": "goes on", "abort": "gives up", "stop": "waits on"}
+
+
+def described(environment: EnvironmentSpec) -> str:
+    """All of it: `first runs …, then canary 10 % (judged 5 min) → 100 % (judged 5 min), bake 10 min`."""
+    before = environment.before
+    first = f"first runs `{' '.join(before.command)}`, then " if before else ""
+    full = has_shares(environment.strategy) and environment.quick == "never"
+    return first + _strategy(environment.strategy) + (", never the quick way" if full else "")
+
+
+def span(seconds: float) -> str:
+    """`15 s`, `10 min`, `4 h`; what is no whole number of the larger unit stays in the smaller one."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"
+
+
+def _strategy(strategy: Strategy) -> str:
+    match strategy:
+        case Rolling(bake=bake):
+            return f"rolling, bake {span(bake)}"
+        case BlueGreen(bake=bake, preview_for=preview, pause=pause):
+            seen = f", preview {span(preview)}" if preview else ""
+            return f"blue/green{seen}{_pause(pause)}, bake {span(bake)}"
+        case Canary(bake=bake):
+            return f"canary {' → '.join(map(_share, strategy.planned))}, bake {span(bake)}"
+        case Linear(step=step, interval=seconds, bake=bake):
+            return f"linear, {step} % more every {span(seconds)}, bake {span(bake)}"
+        case _:
+            assert_never(strategy)
+
+
+def _share(step: CanaryStep) -> str:
+    """`50 % (judged 5 min, waits up to 4 h for a person, then gives up)`."""
+    return f"{step.weight} % (judged {span(step.analyze_for or 0)}{_pause(step.pause)})"
+
+
+def _pause(pause: Pause | None) -> str:
+    if pause is None:
+        return ""
+    return f", waits up to {span(pause.timeout)} for a person, then {_THEN[pause.then]}"
