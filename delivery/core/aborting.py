@@ -77,7 +77,8 @@ def _task_first(rollout: Rollout, seen: TargetState, now: datetime) -> Decision 
         return moves.wait(
             rollout, f"the task before the switch may end, {taken:.0f} of {step.timeout:g} s", now
         )
-    if taken >= step.timeout + limits.launch_timeout and rollout.pending:
+    patient = moves.waited(rollout, now, seen) < limits.launch_timeout
+    if taken >= step.timeout + limits.launch_timeout and rollout.pending and not patient:
         return moves.pause(
             rollout, seen, f"could not stop the task before the switch ({rollout.reason})", now
         )
@@ -150,4 +151,5 @@ def _abort_in_place(rollout: Rollout, seen: TargetState, now: datetime) -> Decis
     if slot.release == back.id:
         return moves.wait(rollout, f"{moves.healthy(slot)} in {slot.slot}", now)
     launch = Launch(slot.slot, back, max(1, seen.min_capacity, slot.desired))
-    return moves.act(rollout, seen, (launch,), f"putting {back.id} back in {slot.slot}", now)
+    ran = replace(rollout, launched_at=rollout.launched_at or now)  # the slot runs it: it has to be replaced
+    return moves.act(ran, seen, (launch,), f"putting {back.id} back in {slot.slot}", now)

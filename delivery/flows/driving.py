@@ -54,7 +54,7 @@ def drive(session: Session) -> Rollout:
             session.op.progress("the rollout was changed by somebody else, looking again")
             continue
         _tell(session, rollout, decision)
-        decision = _do(session, decision)
+        decision = _do(session, rollout, decision)
         if rollout.phase is RolloutPhase.PROGRESSING and decision.rollout.condemned:
             _tell_return(session, decision.rollout)
         session.sleep_until(decision.wake_at)
@@ -98,11 +98,11 @@ def _look(session: Session, rollout: Rollout, old: float) -> _Look:
     return _Look(advance(rollout, seen, verdict, now), asked, seen, verdict)
 
 
-def _do(session: Session, decision: Decision) -> Decision:
+def _do(session: Session, before: Rollout, decision: Decision) -> Decision:
     """Do what was decided and written down. A failed action is looked at again, not forgotten."""
-    if decision.actions and not session.safe:
+    if not session.safe and (decision.actions or decision.rollout.index > before.index):
         session.op.progress("the ledger answered late, looking again before anything is done")
-        return replace(decision, wake_at=session.now())
+        return _untried(session, decision)
     problem = _first_problem(session, decision.actions)
     if problem is None:
         return decision
@@ -110,6 +110,17 @@ def _do(session: Session, decision: Decision) -> Decision:
     if session.move(decision.rollout, trouble.rollout):
         _tell(session, decision.rollout, trouble)
     return trouble
+
+
+def _untried(session: Session, decision: Decision) -> Decision:
+    """What was not tried is not waited for: while the ledger took its time, nobody's patience ran out."""
+    rollout = decision.rollout
+    while not session.safe:
+        onward = replace(rollout, entered_at=session.now())
+        if not session.move(rollout, onward):
+            break  # somebody else has changed it
+        rollout = onward
+    return replace(decision, rollout=rollout, actions=(), wake_at=session.now())
 
 
 def _first_problem(session: Session, actions: Sequence[Action]) -> DeliveryError | None:

@@ -233,3 +233,33 @@ def test_an_order_to_roll_back_is_done_when_that_release_is_gone() -> None:
     )
     assert [r.bad for r in world.written().restorations] == [world.release(n).id for n in ("c", "b")]
     assert world.written().hold is not None
+
+
+def test_what_was_not_tried_is_not_waited_for() -> None:
+    """The ledger took longer over the order than the patience for it lasts: it was given up without a try."""
+    late = (Fault("ledger.store", 5, "late", seconds=200),)
+    turns = (Turn(0, "b", "hanging task"),)
+    world = played(History(SWITCH, (DEPLOY,), turns, late, task=True, rescue=True))
+    assert [run.ended is not None for run in world.watched.one_offs.runs] == [True, False]
+    assert serving(world) == world.release("z").id
+
+
+def test_a_bad_release_does_not_keep_its_traffic_because_the_ledger_was_late() -> None:
+    """The same when it was traffic that had to go back."""
+    for number in range(4, 14):
+        late = (Fault("ledger.store", number, "late", seconds=200),)
+        world = played(History(SWITCH, (DEPLOY,), (Turn(6, "b", "errors"),), late))
+        rollout = world.written().rollout
+        assert rollout is not None and rollout.phase is not RolloutPhase.PAUSED
+        assert serving(world) == world.release("a").id
+
+
+def test_what_is_put_back_has_to_serve_before_the_rolling_update_counts_as_given_up() -> None:
+    """The update was never seen running by who gave it up: the first look at the old release, which does not
+    start any more, was taken for its return, and ECS quietly brought the new one back."""
+    events = (Event(0, "deploy", "c"), Event(0, "return"))
+    turns, faults = (Turn(1, "b", "crashes"),), (Fault("target.apply", 1, "die", 2),)
+    world = played(History(Rolling(bake=0), events, turns, faults, verified=2))
+    rollout = world.written().rollout
+    assert rollout is not None and rollout.phase is RolloutPhase.PAUSED
+    assert "could not put" in rollout.reason
