@@ -18,7 +18,7 @@ from delivery.flows.quarantine import refusal
 from delivery.flows.report import catch_up
 from delivery.flows.restoring import closed
 from delivery.flows.session import Session, lock, patiently
-from delivery.flows.settling import answers, refuse_paused, settle
+from delivery.flows.settling import answers, refuse_paused, return_again, settle
 
 
 def deploy(op: Operation, environment: str, sha: str) -> Rollout:
@@ -55,6 +55,7 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
     with lock(op, environment, for_a_rollback(op.spec(environment))) as session:
         ours = _in_flight(session.record, release)
         refused = refusal(op, session.record, release) if ours else ""
+        again = ours and return_again(session)
         if ours and not refused:
             refuse_paused(session.record)
             ended = take_over(session)
@@ -66,7 +67,7 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
             check_ledger(op, session.record, release)
             _begin(session, release)
             ended = drive(session)
-        if ended.phase is RolloutPhase.PAUSED:
+        if ended.phase is RolloutPhase.PAUSED and not again:  # people know it
             title = f"{op.service.name} {environment}: the rollout of {release.id} is paused"
             body = f"{ended.reason}. {answers(session.record, ended)}"
             telling.notice(op, "paused", environment, title, body)

@@ -16,6 +16,7 @@ from delivery.errors import DeliveryError, NotFoundError, RefusedError
 from delivery.flows import judgement, keys
 from delivery.flows.operation import Operation, contract_of
 from delivery.flows.patience import until_updated
+from delivery.flows.paused import judge_paused, may_be_judged
 from delivery.flows.records import change
 
 
@@ -76,6 +77,8 @@ def _measured(op: Operation, record: LedgerRecord, release: Release) -> Verdict:
         )  # fmt: skip
     if ours.phase is RolloutPhase.SUCCEEDED:
         return _remember(op, record.environment, release, _look(op, record, release, ours))
+    if may_be_judged(ours):
+        return judge_paused(op, record, ours)
     if ours.phase is RolloutPhase.ABORTED:
         reason = f"given up without a judgement: {ours.reason}"
         return Verdict(VerdictPhase.INCONCLUSIVE, reason, op.world.clock.now())

@@ -72,7 +72,7 @@ def of_live(
 ) -> Verdict:
     """A fresh verdict on the slot that serves: every rule over its own newest span, targets, alarms."""
     slot = seen.slot(seen.stable)
-    since = judged_until(record)
+    since = _alone_since(record)
     asked = [_newest(rule, slot.slot, since, now) for rule in spec.rules]
     results = _judged(spec.rules, asked, _read(ports, asked))
     results += canary.of_live(spec.compare)
@@ -128,6 +128,19 @@ def judged_until(record: LedgerRecord) -> datetime | None:
     if entry is None:
         return None
     return entry.verdict.judged_at if entry.verdict else entry.at
+
+
+def _alone_since(record: LedgerRecord) -> datetime | None:
+    """Since when the release that serves has its slot to itself.
+
+    What a rolling update measured there, before it was given up, says nothing of the release that is back.
+    """
+    since, rollout = judged_until(record), record.rollout
+    given_up = rollout is not None and rollout.in_place and rollout.phase is RolloutPhase.ABORTED
+    if rollout is None or not given_up or rollout.launched_at is None or not rollout.history:
+        return since
+    back = rollout.history[-1].at
+    return max(since, back) if since is not None else back
 
 
 def _rules_of_step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from delivery.core.accepting import what_abort_means, what_continue_means
 from delivery.core.analysis import VerdictPhase
 from delivery.core.ledger import LedgerRecord
+from delivery.core.returning import TRYING, stuck, try_again
 from delivery.core.rollout import Rollout, RolloutPhase, give_up
 from delivery.core.standing import failing, handled, open_restoration
 from delivery.errors import RefusedError
@@ -22,6 +23,7 @@ def settle(session: Session, why: str) -> None:
     One that has all the traffic and was never judged is judged first, for what comes next may have to go back
     to it. A paused rollout is left to the person it waits for: RefusedError.
     """
+    return_again(session)
     refuse_paused(session.record)
     _end_in_flight(session, why)
     _follow_up(session, why)
@@ -59,6 +61,15 @@ def _follow_up(session: Session, why: str) -> None:
     bad = failing(session.refresh(), release)
     if bad is not None:
         take_off(session, bad)
+
+
+def return_again(session: Session) -> bool:
+    """Take up traffic that could not be returned: whoever comes by tries again. Whether there was any."""
+    rollout = session.record.in_flight
+    if rollout is None or not stuck(rollout):
+        return False
+    session.op.progress(f"{session.spec.name}: {TRYING} of {rollout.release.id}")
+    return session.move(rollout, try_again(rollout, session.now()))
 
 
 def refuse_paused(record: LedgerRecord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -10,13 +10,15 @@ from typing import Literal
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.promotion import may_promote
 from delivery.core.release import Commit, Slot
+from delivery.core.returning import may_try_again, stuck
 from delivery.core.rollout import RolloutPhase
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.core.standing import failing, handled, newest_failure, open_restoration, settled_since
 from delivery.errors import RewrittenError
 from delivery.flows.judgement import judged_until
 from delivery.flows.ledgers import around_gates, each_ledger, gated
-from delivery.ports import Progress, World
+from delivery.flows.paused import may_be_judged
+from delivery.ports import FiringAlarm, Progress, World
 
 #: A failed verdict is left to the run that made it for this long before the backstop takes it up, seconds.
 GRACE = 60.0
@@ -95,17 +97,19 @@ def new_commits(world: World, service: ServiceSpec, cursor: str | None) -> Commi
 def alarms_to_judge(
     world: World, services: Sequence[ServiceSpec], tell: Progress | None = None
 ) -> tuple[Rejudge, ...]:
-    """Firing alarms of slots that serve a live release, which fired since it has to answer for them.
+    """Firing alarms of slots that serve a live release, which fired since it has to answer for them; and of
+    a candidate with traffic whose rollout is paused.
 
-    Where a rollout is in flight its own analysis looks at the alarms; what was judged bad already is not
+    Where a rollout is driven its own analysis looks at the alarms; what was judged bad already is not
     judged again.
     """
     firing = {alarm.name: alarm for alarm in world.alarms.firing()}
     if not firing:
         return ()
-    due = []
+    due: list[Rejudge] = []
     for service, spec, record in each_ledger(world, services, tell):
         live = record.live
+        due += _while_paused(service, spec, record, firing)
         if live is None or record.contract is None or record.in_flight is not None:
             continue
         if newest_failure(record, live) is not None and not _refused_since(record):
@@ -127,7 +131,8 @@ def unfinished(
     tell: Progress | None = None,
     gone: Gone = lambda record, spec: False,
 ) -> tuple[Unfinished, ...]:
-    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us.
+    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us; only one
+    whose traffic could not be returned is tried again.
 
     `gone` tells of a lock that is not expired whether its holder is known to be dead.
     """
@@ -158,6 +163,20 @@ def promotable(world: World, services: Sequence[ServiceSpec], now: datetime) -> 
             PromotionDue(service.name, spec.name, commit, answer.allowed, answer.reason, answer.wake_at)
         )
     return tuple(due)
+
+
+def _while_paused(
+    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, firing: Mapping[str, FiringAlarm]
+) -> Iterator[Rejudge]:
+    """Nobody drives a paused rollout, but users are served by it."""
+    rollout = record.in_flight
+    if rollout is None or record.contract is None or not may_be_judged(rollout):
+        return
+    for name in record.contract.alarm_names.get(rollout.candidate, ()):
+        alarm = firing.get(name)
+        if alarm is not None and rollout.traffic_at is not None and alarm.since >= rollout.traffic_at:
+            commit = rollout.release.commit
+            yield Rejudge(service.name, spec.name, commit, name, alarm.since, alarm.reason)
 
 
 def _serving(record: LedgerRecord) -> tuple[Slot, ...]:
@@ -193,6 +212,11 @@ def _left_behind(
 ) -> Unfinished | None:
     rollout, begun = record.in_flight, open_restoration(record)
     attempt = f"{rollout.release.id if rollout else ''}:{record.fence}"
+    if rollout is not None and stuck(rollout):
+        if not may_try_again(rollout, spec.rollback, now):
+            return None
+        reason = f"the traffic of {rollout.release.id} could not be returned"
+        return Unfinished(service.name, spec.name, rollout.release.commit, "rollout", reason, attempt)
     if begun is not None and (rollout is None or rollout.phase is not RolloutPhase.PAUSED):
         entry = record.record_of(begun.bad)
         if entry is None:

@@ -263,3 +263,13 @@ def test_what_is_put_back_has_to_serve_before_the_rolling_update_counts_as_given
     rollout = world.written().rollout
     assert rollout is not None and rollout.phase is RolloutPhase.PAUSED
     assert "could not put" in rollout.reason
+
+
+def test_what_an_update_in_place_measured_is_not_held_against_the_release_that_is_back() -> None:
+    """What is live was judged after the update to the slow `c` in its slot, which a person gave up."""
+    events = (Event(0, "deploy", "c"), Event(0, "judge", "b"), Event(6, "return", "b"))
+    one = History(Rolling(bake=0), events, (Turn(0, "c", "hangs"),), (), verified=1, task=True)
+    world = played(one)
+    assert world.written().quarantine == ()
+    live = world.written().live
+    assert live is not None and live.id == world.release("a").id

@@ -93,11 +93,12 @@ def test_a_silent_connection_did_nothing(sandbox: RunningSandbox) -> None:
 
 def test_a_delayed_call_holds_up_nobody(sandbox: RunningSandbox) -> None:
     """Two calls, one of them delayed: the other is answered first."""
-    sandbox.control.fault("ecs", "DescribeClusters", kind="delay", seconds=2)
+    one, other = client(sandbox, "ecs"), client(sandbox, "ecs")
+    sandbox.control.fault("ecs", "DescribeClusters", kind="delay", seconds=5)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(client(sandbox, "ecs").describe_clusters)
+        slow = pool.submit(one.describe_clusters)
         eventually(lambda: sandbox.control.faults() == [])
-        client(sandbox, "ecs").list_clusters()
+        other.list_clusters()
         assert not slow.done()
         assert "clusters" in slow.result()
 
