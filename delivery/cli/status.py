@@ -13,6 +13,7 @@ from delivery.core.accepting import told as told_words
 from delivery.core.accepting import what_abort_means, what_continue_means
 from delivery.core.ledger import LedgerRecord
 from delivery.core.rollout import RolloutPhase
+from delivery.core.wording import where
 
 
 @click.command()
@@ -58,7 +59,7 @@ def _rollout(record: LedgerRecord) -> str:
     if rollout is None:
         last = record.rollout
         return f"last rollout: {last.release.id} {last.phase}" if last else ""
-    step = f", {rollout.step.kind}" if rollout.step else ""
+    step = f", {where(rollout)}" if rollout.step else ""
     told = f": {rollout.reason}" if rollout.reason else ""
     lines = [f"{rollout.kind} {rollout.release.id} {rollout.phase} at {rollout.weight} %{step}{told}"]
     if rollout.phase is RolloutPhase.PAUSED or (rollout.waiting and rollout.answered != rollout.index):

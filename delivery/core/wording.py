@@ -1,11 +1,29 @@
-"""A strategy and a span of time as people read them, in the terminal and in the UI."""
+"""A strategy, where a rollout stands in it, and a span of time, as people read them in terminal and UI."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import assert_never
 
+from delivery.core.rollout import Rollout
 from delivery.core.service import EnvironmentSpec
-from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Linear, Pause, Rolling, Strategy, has_shares
+from delivery.core.strategy import (
+    Analyze,
+    Bake,
+    BlueGreen,
+    Canary,
+    CanaryStep,
+    CheckPreview,
+    Linear,
+    Pause,
+    Rolling,
+    RunTask,
+    SetWeight,
+    Step,
+    Strategy,
+    UpdateInPlace,
+    has_shares,
+)
 
 _THEN = {"continue": "goes on", "abort": "gives up", "stop": "waits on"}
 
@@ -16,6 +34,51 @@ def described(environment: EnvironmentSpec) -> str:
     first = f"first runs `{' '.join(before.command)}`, then " if before else ""
     full = has_shares(environment.strategy) and environment.quick == "never"
     return first + _strategy(environment.strategy) + (", never the quick way" if full else "")
+
+
+def where(rollout: Rollout) -> str:
+    """`step 3 of 9, analysis since 15:40:11, until 15:45:11 UTC`; empty when all steps are passed."""
+    step, since, count = rollout.step, rollout.entered_at, len(rollout.steps)
+    if step is None:
+        return ""
+    told = f"step {rollout.index + 1} of {count}, {_step(step)} since {since:%H:%M:%S}"
+    lasts = _lasts(step)
+    if lasts is None or rollout.phase.completed or rollout.returning:
+        return f"{told} UTC"
+    end = since + timedelta(seconds=lasts)
+    day = f"{end:%Y-%m-%d} " if end.date() != since.date() else ""
+    return f"{told}, until {day}{end:%H:%M:%S} UTC"
+
+
+def _step(step: Step) -> str:
+    match step:
+        case RunTask():
+            return "task before the switch"
+        case CheckPreview():
+            return "launch and preview"
+        case SetWeight(percent=percent):
+            return f"shift to {percent} %"
+        case Analyze():
+            return "analysis"
+        case Bake():
+            return "bake"
+        case Pause():
+            return "waiting for a person"
+        case UpdateInPlace():
+            return "update in place"
+        case _:
+            assert_never(step)
+
+
+def _lasts(step: Step) -> float | None:
+    """Seconds after its beginning at which it ends, where that is set."""
+    match step:
+        case Analyze(seconds=seconds) | Bake(seconds=seconds):
+            return seconds
+        case Pause(timeout=seconds):
+            return seconds
+        case _:
+            return None
 
 
 def span(seconds: float) -> str:

@@ -45,7 +45,7 @@ def test_everything_that_can_be_the_case(run: Run, world: FakeWorld) -> None:
     store(world, locked)
     text = run("status", "web").stdout
     assert f"{good.id}, verified" in text
-    assert f"deploy {new.id} Progressing at 10 %, analyze: analysing" in text
+    assert f"deploy {new.id} Progressing at 10 %, step 3 of 8, analysis since" in " ".join(text.split())
     assert "held since" in text and "by ada: [red] button" in text  # not taken for markup
     assert f"({new.commit[:8]}): answered 500" in text
     assert "locked by run 1a2b until" in text and "expired" not in text
