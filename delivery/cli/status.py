@@ -34,7 +34,7 @@ def status(installation: Installation, service: str | None) -> None:
 def cells(record: LedgerRecord, now: datetime) -> tuple[str, str]:
     """The live release of one environment; then rollout, hold, lock and quarantine, a line each."""
     hold, lock = record.hold, record.lock
-    lines = [_rollout(record)]
+    lines = [_rollout(record, now)]
     if hold:
         lines.append(f"held since {_at(hold.since)} by {hold.by}: {hold.reason}")
     if lock:
@@ -53,13 +53,13 @@ def _live(record: LedgerRecord) -> str:
     return f"{record.live.id}{since}"
 
 
-def _rollout(record: LedgerRecord) -> str:
+def _rollout(record: LedgerRecord, now: datetime) -> str:
     """The rollout in flight; else how the last one ended."""
     rollout = record.in_flight
     if rollout is None:
         last = record.rollout
         return f"last rollout: {last.release.id} {last.phase}" if last else ""
-    step = f", {where(rollout)}" if rollout.step else ""
+    step = f", {where(rollout, now)}" if rollout.step else ""
     told = f": {rollout.reason}" if rollout.reason else ""
     lines = [f"{rollout.kind} {rollout.release.id} {rollout.phase} at {rollout.weight} %{step}{told}"]
     if rollout.phase is RolloutPhase.PAUSED or (rollout.waiting and rollout.answered != rollout.index):

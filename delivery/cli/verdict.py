@@ -53,7 +53,7 @@ def verdict(
     for word in kept.accepted:
         click.echo(click.style(f"{told((word,))} ({word.at:%Y-%m-%d %H:%M} UTC): {word.what}", fg="yellow"))
     _show([r for r in kept.results if not r.dry_run], replayed, "")
-    _show([r for r in kept.results if r.dry_run], replayed, "Dry run: watched, not judged")
+    _show([r for r in kept.results if r.dry_run], replayed, "Watched, not counted")
     if evidence:
         _evidence(kept)
     if replayed is not None:

@@ -49,7 +49,7 @@ def score_of(results: Sequence[RuleResult], limits: Score) -> RuleResult:
     counted = [r for r in results if r.compared is not None and not r.dry_run]
     whole = sum(_weight(r) for r in counted)
     if not whole:
-        return replace(_ended(VerdictPhase.INCONCLUSIVE, "nothing was compared", limits), dry_run=True)
+        return replace(_ended(VerdictPhase.INCONCLUSIVE, _nothing(results), limits), dry_run=True)
     by_phase = {phase: [r for r in counted if r.phase is phase] for phase in VerdictPhase}
     bad, unknown = by_phase[VerdictPhase.FAILED], by_phase[VerdictPhase.INCONCLUSIVE]
     errors = by_phase[VerdictPhase.ERROR]
@@ -70,6 +70,13 @@ def score_of(results: Sequence[RuleResult], limits: Score) -> RuleResult:
         return _ended(VerdictPhase.INCONCLUSIVE, _told(unknown), limits)
     marginal = f"marginal: score {surely:.0f}, passes from {limits.passing:g}: {_told(bad)}"
     return _ended(VerdictPhase.INCONCLUSIVE, marginal, limits)
+
+
+def _nothing(results: Sequence[RuleResult]) -> str:
+    """Why nothing counts: the one reason all of them have (nothing served before it), where there is one."""
+    whys = {r.reason for r in results}
+    alike = len(whys) == 1 and all(r.compared and r.compared.label is Label.NODATA for r in results)
+    return whys.pop() if alike else "nothing was compared"
 
 
 def _ended(phase: VerdictPhase, reason: str, limits: Score) -> RuleResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from delivery.core.rollout import Rollout
@@ -36,8 +36,11 @@ def described(environment: EnvironmentSpec) -> str:
     return first + _strategy(environment.strategy) + (", never the quick way" if full else "")
 
 
-def where(rollout: Rollout) -> str:
-    """`step 3 of 9, analysis since 15:40:11, until 15:45:11 UTC`; empty when all steps are passed."""
+def where(rollout: Rollout, now: datetime) -> str:
+    """`step 3 of 9, analysis since 15:40:11, until 15:45:11 UTC`; empty when all steps are passed.
+
+    A step that is judged ends when it can be: that its time is over is said.
+    """
     step, since, count = rollout.step, rollout.entered_at, len(rollout.steps)
     if step is None:
         return ""
@@ -47,6 +50,8 @@ def where(rollout: Rollout) -> str:
         return f"{told} UTC"
     end = since + timedelta(seconds=lasts)
     day = f"{end:%Y-%m-%d} " if end.date() != since.date() else ""
+    if now > end:
+        return f"{told}, due at {day}{end:%H:%M:%S} UTC and not yet conclusive"
     return f"{told}, until {day}{end:%H:%M:%S} UTC"
 
 

@@ -27,7 +27,7 @@ def verdict(judged: Verdict) -> Metadata:
         shown["accepted by a person"] = table(rows, ("what", "at", "by", "why", "when", "verdict then"))
     watched = [_row(r) for r in judged.results if r.dry_run]
     if watched:
-        shown["watched, not judged"] = table(watched, COLUMNS)
+        shown["watched, not counted"] = table(watched, COLUMNS)
     compared = [r.compared for r in judged.results if r.compared is not None]
     pictures = [plots.markdown(each) for each in compared if plots.svg(each)]
     if pictures:

@@ -37,7 +37,7 @@ def test_it_shows_every_rule_with_its_figures(run: Run, world: FakeWorld) -> Non
     _, bad = delivered(world, Behaviour(latency=0.08))
     result = run("verdict", "web", "production")
     assert result.exit_code == 0, result.output
-    head, _, dry = result.stdout.partition("Dry run: watched, not judged")
+    head, _, dry = result.stdout.partition("Watched, not counted")
     assert f"web production {bad[:12]}: Failed, judged " in head
     line = next(each for each in head.splitlines() if each.startswith("response_time_vs_stable"))
     assert "High" in line and "0.08 " in line and "0.05 " in line and "not more than 10% higher" in line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_where_a_rollout_stands() -> None:
     strategy = Canary((CanaryStep(10, 300.0, ASKS), CanaryStep(100, 300.0)), bake=600)
     steps = steps_for(strategy, before=RunTask(("migrate",)))
     rollout = Rollout(sample_release("new"), steps, Slot.GREEN, NOW, NOW)
-    told = [where(replace(rollout, index=index)) for index in range(len(steps) + 1)]
+    told = [where(replace(rollout, index=index), NOW) for index in range(len(steps) + 1)]
     assert told == [
         "step 1 of 8, task before the switch since 15:40:11 UTC",
         "step 2 of 8, launch and preview since 15:40:11 UTC",
@@ -86,6 +86,8 @@ def test_where_a_rollout_stands() -> None:
         "",
     ]  # fmt: skip
     days = replace(rollout, steps=(Pause(2 * 86400.0),))
-    assert where(days).endswith("since 15:40:11, until 2026-11-26 15:40:11 UTC")
+    assert where(days, NOW).endswith("since 15:40:11, until 2026-11-26 15:40:11 UTC")
     paused = replace(rollout, index=3, phase=RolloutPhase.PAUSED)
-    assert where(paused) == "step 4 of 8, analysis since 15:40:11 UTC"
+    assert where(paused, NOW) == "step 4 of 8, analysis since 15:40:11 UTC"
+    late = where(replace(rollout, index=3), NOW + timedelta(minutes=6))
+    assert late == "step 4 of 8, analysis since 15:40:11, due at 15:45:11 UTC and not yet conclusive"

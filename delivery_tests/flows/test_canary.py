@@ -76,12 +76,12 @@ def test_a_release_like_the_one_before_goes_live_and_leaves_its_samples() -> Non
 
 
 def test_a_first_release_has_nothing_to_be_compared_with() -> None:
-    """It is judged by the other rules; that nothing was compared is said."""
+    """It is judged by the other rules; why nothing was compared is said."""
     journey = Journey.start(compared("both"))
     ended = journey.deliver("a")
     assert ended.live is not None
     told = result(ended.verdict, "canary")
-    assert told.dry_run and told.reason == "nothing was compared"
+    assert told.dry_run and told.reason == "not compared: nothing served before it"
     assert "nothing served before it" in result(ended.verdict, "time_vs_previous").reason
 
 

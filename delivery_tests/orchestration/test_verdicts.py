@@ -43,7 +43,7 @@ def test_the_table_has_both_figures_and_the_pictures_are_below() -> None:
     assert set(rows) == {"time_vs_stable", "canary"}
     row = rows["time_vs_stable"]
     assert row["result"] == "High" and float(row["candidate"]) > 0.24 > float(row["baseline"]) > 0.18
-    dry = shown["watched, not judged"].records  # type: ignore[attr-defined]
+    dry = shown["watched, not counted"].records  # type: ignore[attr-defined]
     assert [r.data["rule"] for r in dry] == ["cpu"]
     assert isinstance(shown["compared"], dg.MarkdownMetadataValue)
     assert str(shown["compared"].value).count("](data:image/svg+xml;base64,") == 1
