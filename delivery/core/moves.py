@@ -7,16 +7,25 @@ from datetime import datetime, timedelta
 
 from delivery.core.analysis import Verdict
 from delivery.core.rollout import Decision, Rollout, RolloutPhase, Transition
-from delivery.core.target import Action, SlotState, TargetState
+from delivery.core.target import Action, ShiftTraffic, SlotState, TargetState
+
+#: The part of a tick after which traffic that goes back is read back for the first time.
+SOON = 0.25
 
 
 def act(
     rollout: Rollout, seen: TargetState, actions: tuple[Action, ...], reason: str, now: datetime
 ) -> Decision:
-    """Act; told once, however often it has to be asked for."""
+    """Act; told once, however often it has to be asked for.
+
+    Traffic that goes back does so at once, and users wait for it: it is read back before a tick is over.
+    """
+    pause = rollout.limits.tick
     if rollout.pending != actions:
         rollout = told(replace(rollout, pending=actions, errors=0), seen, reason, now)
-    return Decision(rollout, actions, reason, now + timedelta(seconds=rollout.limits.tick))
+        if rollout.returning and all(isinstance(action, ShiftTraffic) for action in actions):
+            pause *= SOON
+    return Decision(rollout, actions, reason, now + timedelta(seconds=pause))
 
 
 def wait(rollout: Rollout, reason: str, now: datetime) -> Decision:

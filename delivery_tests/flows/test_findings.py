@@ -63,7 +63,7 @@ def test_a_person_can_always_get_out() -> None:
 
 def test_the_last_healthy_slot_is_not_drained() -> None:
     """The old release crashes just when the new one gave its traffic back: what still answers stays."""
-    turns = (Turn(0, "b", "errors"), Turn(7, "a", "crashes"))
+    turns = (Turn(0, "b", "errors"), Turn(6.25, "a", "crashes"))
     world = played(History(BlueGreen(bake=0), (DEPLOY,), turns))
     assert world.watched.look().green.healthy == 2
 

@@ -44,7 +44,7 @@ Breaking = Literal["refuse", "lose", "error", "stall", "late", "kill", "die", "r
 class Turn:
     """From that second on the commit behaves so."""
 
-    at: int
+    at: float
     commit: str
     behaviour: str
 
