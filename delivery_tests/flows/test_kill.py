@@ -61,8 +61,7 @@ def start(case: Case) -> Journey:
 
 def deliver_b(journey: Journey) -> None:
     """What a run does for the commit `b`."""
-    sha = sample_sha("b")
-    op = journey.op()
+    sha, op = sample_sha("b"), journey.op()
     journey.finish(sha, deploy(op, journey.environment, sha), op)
 
 
