@@ -94,15 +94,21 @@ def deployments(stack: Stack, service: str, **more: Any) -> list[dict[str, Any]]
     return list(shown)
 
 
+def _listening(stack: Stack) -> str:
+    """A queue that is told of every change of a deployment."""
+    queue = stack.sandbox.client("sqs").create_queue(QueueName=stack.name)["QueueUrl"]
+    events = stack.sandbox.client("events")
+    pattern = {"source": ["aws.ecs"], "detail-type": ["ECS Deployment State Change"]}
+    events.put_rule(Name=stack.name, EventPattern=json.dumps(pattern))
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{stack.name}"
+    events.put_targets(Rule=stack.name, Targets=[{"Id": "1", "Arn": arn}])
+    return str(queue)
+
+
 def test_a_release_that_fails_its_health_checks_is_rolled_back_and_remembered(fast: Stack) -> None:
     """Three tasks that the load balancer calls unhealthy trip the breaker. When the old revision is back,
     DescribeServices shows nothing of it any more; ListServiceDeployments does. EventBridge was told."""
-    queue = fast.sandbox.client("sqs").create_queue(QueueName=fast.name)["QueueUrl"]
-    events = fast.sandbox.client("events")
-    pattern = {"source": ["aws.ecs"], "detail-type": ["ECS Deployment State Change"]}
-    events.put_rule(Name=fast.name, EventPattern=json.dumps(pattern))
-    arn = f"arn:aws:sqs:us-east-1:123456789012:{fast.name}"
-    events.put_targets(Rule=fast.name, Targets=[{"Id": "1", "Arn": arn}])
+    queue = _listening(fast)
     group = fast.group("blue", path="/")
     fast.elb.modify_target_group(  # a second of this machine's, which is busy with other tests
         TargetGroupArn=group, HealthCheckIntervalSeconds=30, HealthCheckTimeoutSeconds=20
