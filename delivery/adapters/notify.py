@@ -17,7 +17,7 @@ from delivery.ports import Notice
 _REFERENCE = re.compile(r"\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _TOPIC = re.compile(r"sns://(arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+)/?")
 #: Notices that are bad news, and those that are good; what is in neither is information.
-_BAD, _GOOD = {"incident", "rolled_back", "rollback_started", "gate", "drift"}, {"live", "restored"}
+_BAD, _GOOD = {"incident", "rolled_back", "rollback_started", "gate", "drift", "alarm"}, {"live", "restored"}
 #: SNS's limits: a subject has 100 printable ASCII characters. Source: SNS API reference, Publish.
 _SUBJECT, _MESSAGE = 100, 200_000
 

@@ -11,10 +11,12 @@ from typing import Any
 from delivery.catalog.models.base import seconds
 from delivery.catalog.models.quality import megabytes
 from delivery.catalog.plain import mapping
+from delivery.core.strategy import not_rising
 
 Place = tuple[str | int, ...]
 Finding = tuple[Place, str]
 
+KINDS = ("rolling", "blue_green", "canary", "linear")
 #: CPU units → MiB of memory: lowest, highest, and the step between. Source: "Task size", ECS developer guide,
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#task_size
 FARGATE = {
@@ -32,11 +34,33 @@ def findings(environment: Mapping[str, Any], place: Place) -> Iterator[Finding]:
     """Everything about `strategy`, `before` and `quick` of one environment."""
     strategy = mapping(environment.get("strategy"))
     kind = str(next(iter(strategy), ""))
+    yield from _one(environment.get("strategy"), (*place, "strategy"))
     yield from _preview(environment, kind, place)
+    yield from _rising(mapping(strategy.get("canary")), (*place, "strategy", "canary", "steps"))
     yield from _pauses(mapping(strategy.get("canary")), (*place, "strategy", "canary", "steps"))
     if environment.get("quick") == "known_good" and kind in ("rolling", "blue_green"):
         yield (*place, "quick"), f"{kind} gives no shares of the traffic: there is nothing to leave out"
     yield from _size(mapping(environment.get("before")), (*place, "before"))
+
+
+def _one(strategy: Any, place: Place) -> Iterator[Finding]:
+    """One strategy. A name that none has is told of by its model, with the one that was probably meant."""
+    named = [name for name in KINDS if name in mapping(strategy)]
+    if isinstance(strategy, Mapping) and len(named) != 1 and (named or not strategy):
+        yield place, f"needs exactly one of {', '.join(KINDS)}, and has {', '.join(named) or 'none'}"
+
+
+def _rising(canary: Mapping[str, Any], place: Place) -> Iterator[Finding]:
+    """Said of the shares that can be read: what is wrong with another step is told beside it."""
+    steps = canary.get("steps")
+    if not isinstance(steps, list):
+        return
+    weights = [mapping(step).get("weight", step) for step in steps]
+    readable = [w for w in weights if isinstance(w, int) and not isinstance(w, bool)]
+    last = weights[-1:] == readable[-1:]
+    wrong = not_rising(readable)
+    if wrong and not_rising(readable if last else [*readable, 100]):
+        yield place, wrong
 
 
 def _preview(environment: Mapping[str, Any], kind: str, place: Place) -> Iterator[Finding]:

@@ -76,10 +76,17 @@ class Dagster:
             raise ProviderError("The run was not started", "; ".join(filter(None, said)) or "no reason given")
         return str(answer["run"]["runId"])
 
-    def follow(self, run: str, tell: Callable[[str], None]) -> tuple[str, str]:
-        """Tell each line of the run until it is over; its status and the error it ended with, if any."""
-        cursor, error = None, ""
-        while True:
+    def follow(
+        self, run: str, tell: Callable[[str], None], within: float | None = None,
+        looked: Callable[[], None] = lambda: None,
+    ) -> tuple[str, str]:  # fmt: skip
+        """Tell each line of the run until it is over; its status and the error it ended with, if any.
+
+        `looked` is called after each look that found it under way. ProviderError when it is not over after
+        looking for `within` seconds.
+        """
+        cursor, error, status, looks = None, "", "", 0
+        while within is None or looks * LOOK < within:
             found = self.query(_LOGS, {"run": run, "cursor": cursor})
             logs, status = found["logsForRun"], str(found["runOrError"].get("status", ""))
             for event in logs.get("events", []):
@@ -90,7 +97,10 @@ class Dagster:
                 return status, error
             cursor = logs.get("cursor", cursor)
             if status not in OVER:
+                looked()
                 self._sleep(LOOK)
+                looks += 1
+        raise ProviderError(f"The run {run[:8]} is not over", f"it is {status.lower()} after {within:.0f} s")
 
     def query(self, text: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One GraphQL query; its data. PrerequisiteError when nobody answers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import sys
 
 import click
 
@@ -17,7 +18,20 @@ from delivery.flows.telling import notice
 
 signed = click.option("--by", required=True, help="Who decides: a name that others know.")
 as_me = click.option("--by", default=getpass.getuser, show_default="your login", help="Who decides.")
-because = click.option("--reason", required=True, help="Why; it is told to everyone.")
+
+
+def _asked(ctx: click.Context, parameter: click.Parameter, reason: str | None) -> str:
+    """In a terminal it is asked for, so that every hint works as it stands; a script has to say it."""
+    if reason is None and sys.stdin.isatty():
+        reason = click.prompt("Why (it is told to everyone)", type=str)
+    if not reason:
+        raise click.MissingParameter(ctx=ctx, param=parameter)
+    return reason
+
+
+because = click.option(
+    "--reason", callback=_asked, help="Why; it is told to everyone. Asked for in a terminal."
+)
 
 
 @click.command()

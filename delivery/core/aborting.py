@@ -23,6 +23,7 @@ def condemn(rollout: Rollout, seen: TargetState, verdict: Verdict, now: datetime
         errors=0,
         entered_at=now,
         returning=True,
+        cause=rollout.cause or verdict.reason,
     )
     return abort(moves.told(aborting, seen, f"failed: {verdict.reason}", now), seen, now)
 

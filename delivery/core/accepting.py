@@ -111,7 +111,10 @@ def what_continue_means(rollout: Rollout) -> str:
 
 def what_abort_means(rollout: Rollout) -> str:
     """What a person's `abort` does to it."""
-    return "ends it where it stands" if rollout.returning else "gives it up, its traffic goes back"
+    if rollout.returning:
+        return "ends it where it stands"
+    way_back = rollout.kind == "restore" and rollout.previous is not None
+    return f"leaves {rollout.previous} with the traffic" if way_back else "gives it up, its traffic goes back"
 
 
 def _stands(rollout: Rollout, verdict: Verdict) -> bool:

@@ -49,15 +49,18 @@ def could_not_look(rollout: Rollout, reason: str, now: datetime, what: str = "lo
     way for a budget's sake: an abort keeps trying for `launch_timeout`.
     """
     errors, budget = rollout.errors + 1, rollout.limits.error_budget
-    trying = replace(rollout, errors=errors)
+    ticks = 2 ** min(errors, 6)
+    again = now + timedelta(seconds=rollout.limits.tick * ticks)
+    trying = replace(rollout, errors=errors, again_at=again)
     if rollout.phase is RolloutPhase.ABORTING:
         if moves.waited(rollout, now) >= rollout.limits.launch_timeout:
-            return moves.pause(trying, None, f"could not return the traffic: {reason}", now)
+            told = f"could not return the traffic: {reason} ({rollout.reason})"
+            return moves.pause(trying, None, told, now)
         return moves.retry(trying, f"could not {what} ({reason}), trying again", now, 2 ** min(errors, 3))
     if errors > budget:
         return moves.pause(trying, None, f"could not {what} {errors} times in a row: {reason}", now)
     told = f"could not {what} ({errors} of {budget}): {reason}"
-    return moves.retry(trying, told, now, 2 ** min(errors, 6))
+    return moves.retry(trying, told, now, ticks)
 
 
 def _proceed(rollout: Rollout, seen: TargetState, verdict: Verdict | None, now: datetime) -> Decision:
@@ -106,8 +109,8 @@ def _set_weight(rollout: Rollout, seen: TargetState, percent: int, now: datetime
     if waiting:
         return waiting
     since = max(rollout.entered_at, rollout.served_at or rollout.entered_at)
-    if moves.seconds_since(since, now, seen) > rollout.limits.shift_timeout:
-        refused = f", {rollout.errors} orders in a row were refused" if rollout.errors else ""
+    if moves.had(rollout, since, now, seen) > rollout.limits.shift_timeout:
+        refused = f" ({rollout.errors} orders before were refused)" if rollout.errors else ""
         reason = f"{percent} % was asked for, the load balancer still gives {slot.weight} %{refused}"
         return moves.pause(rollout, seen, reason, now)
     shift = ShiftTraffic(rollout.candidate, percent)
@@ -146,7 +149,7 @@ def _finish(rollout: Rollout, seen: TargetState, now: datetime) -> Decision:
         return moves.succeed(
             rollout, seen, "restored" if rollout.kind == "restore" else "all steps passed", now
         )
-    if moves.waited(rollout, now, seen) > rollout.limits.launch_timeout:
+    if moves.had(rollout, rollout.entered_at, now, seen) > rollout.limits.launch_timeout:
         reason = f"{slot.healthy} targets healthy in {slot.slot}, the old slot {old.slot} is not drained"
         return moves.pause(rollout, seen, reason, now)
     if not slot.serving:

@@ -6,6 +6,7 @@ same change to what is there now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ KEEP_RELEASES = 100
 KEEP_COMPARED = 10
 KEEP_RESTORATIONS = 50
 KEEP_LIFTED = 20
+KEEP_ALARMS = 50
 
 
 def acquire_lock(
@@ -87,6 +89,13 @@ def mark_told(record: LedgerRecord, entry: ReleaseRecord) -> LedgerRecord:
     return replace(
         record, releases=tuple(replace(r, told=True) if r == entry else r for r in record.releases)
     )
+
+
+def mark_alarms(record: LedgerRecord, alarms: Iterable[tuple[str, datetime]], by: str) -> LedgerRecord:
+    """Note who tells people of these firings; who was first stays, so that nobody tells one twice."""
+    fresh = (one for one in alarms if not record.alarm_told_by(*one))
+    new = tuple((name, since.isoformat(), by) for name, since in fresh)
+    return replace(record, alarms_told=(*record.alarms_told, *new)[-KEEP_ALARMS:]) if new else record
 
 
 def impose_quarantine(record: LedgerRecord, entry: Quarantine) -> LedgerRecord:

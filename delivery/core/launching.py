@@ -25,13 +25,15 @@ def until_serving(rollout: Rollout, seen: TargetState, needed: int, now: datetim
     """
     slot, limits = seen.slot(rollout.candidate), rollout.limits
     ready = slot.serving and (slot.settled or not rollout.in_place)
-    if not ready and rollout.launched_at is None and moves.waited(rollout, now, seen) > limits.launch_timeout:
+    asked = moves.had(rollout, rollout.entered_at, now, seen)
+    if not ready and rollout.launched_at is None and asked > limits.launch_timeout:
         reason = f"{slot.slot} does not run the release {limits.launch_timeout:g} s after it was asked to"
         return moves.pause(rollout, seen, reason, now)
     # Tasks that autoscaling adds have a time of their own.
     began = (rollout.entered_at, rollout.launched_at, rollout.grown_at)
     since = max(moment for moment in began if moment is not None)
-    if not ready and moves.seconds_since(since, now, seen) > limits.launch_timeout:
+    ran = rollout.launched_at is not None
+    if not ready and ran and moves.seconds_since(since, now, seen) > limits.launch_timeout:
         reason = f"{moves.healthy(slot)} after {limits.launch_timeout:g} s"
         return condemn(rollout, seen, launch_verdict(f"{reason}: {failure_of(slot)}", now), now)
     unseen = rollout.kind == "deploy" and seen.preview is not rollout.candidate
@@ -69,7 +71,7 @@ def failed_launch(rollout: Rollout, seen: TargetState, now: datetime) -> Verdict
     if rollout.step is None and old.desired == 0:
         return None
     if slot.failed or slot.rolled_back:
-        back = "; ECS put the previous revision back" if slot.rolled_back else ""
+        back = "; ECS went back to the revision before it" if slot.rolled_back else ""
         return launch_verdict(f"ECS gave up the deployment: {failure_of(slot)}{back}", now)
     if isinstance(rollout.step, UpdateInPlace) and slot.release == rollout.previous != rollout.release.id:
         # ECS tells of its way back only while it is on it; nobody else puts the previous release back.

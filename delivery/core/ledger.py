@@ -136,6 +136,7 @@ class LedgerRecord:
     hold: Hold | None = None
     approvals: tuple[tuple[str, str, str], ...] = ()  # (commit, by, ISO time)
     lifted: tuple[Lifted, ...] = ()  # newest last, pruned to 20
+    alarms_told: tuple[tuple[str, str, str], ...] = ()  # (alarm, ISO time it fired, who told), to 50
 
     @property
     def in_flight(self) -> Rollout | None:
@@ -155,6 +156,11 @@ class LedgerRecord:
     def quarantined(self, digest: str) -> Quarantine | None:
         """Why that digest may not be deployed, if it may not."""
         return next((q for q in self.quarantine if q.digest == digest), None)
+
+    def alarm_told_by(self, alarm: str, since: datetime) -> str:
+        """Who told people of this firing of the alarm; empty: nobody yet."""
+        fired = (alarm, since.isoformat())
+        return next((by for name, at, by in self.alarms_told if (name, at) == fired), "")
 
     def restoration_of(self, release_id: str) -> Restoration | None:
         """The newest restoration away from that release."""

@@ -51,6 +51,7 @@ def go_on(
         verdict=verdict or rollout.verdict,
         pending=(),
         errors=0,
+        reason=rollout.reason if rollout.stopped_by else "",  # why it stood is over
     )
     return Decision(told(onward, seen, text, now), (), text, now)
 
@@ -98,6 +99,16 @@ def healthy(slot: SlotState) -> str:
 def waited(rollout: Rollout, now: datetime, seen: TargetState | None = None) -> float:
     """Seconds in the present step, as far as the look tells of them."""
     return seconds_since(rollout.entered_at, now, seen)
+
+
+def had(rollout: Rollout, since: datetime, now: datetime, seen: TargetState | None) -> float:
+    """Seconds since that moment in which the world could do what it was told.
+
+    What a provider refused, or could not be asked, was told to nobody: from there they count anew. The error
+    budget bounds how often.
+    """
+    again = rollout.again_at if rollout.errors else None
+    return seconds_since(max(since, again) if again else since, now, seen)
 
 
 def seconds_since(moment: datetime, now: datetime, seen: TargetState | None) -> float:

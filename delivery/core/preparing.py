@@ -15,7 +15,7 @@ from delivery.core.aborting import condemn
 from delivery.core.analysis import RuleResult, Verdict, VerdictPhase
 from delivery.core.rollout import Decision, Rollout, TaskNotes
 from delivery.core.strategy import RunTask
-from delivery.core.target import OneOff, RunOnce, TargetState
+from delivery.core.target import EndTask, OneOff, RunOnce, TargetState
 
 #: Seconds in which ECS certainly shows a task that ran: its hour, less what clocks and answers may be late.
 STILL_SHOWN = 3000.0
@@ -23,7 +23,11 @@ _AGAIN = "`delivery abort`, and a new run of `deployment` runs it anew"
 
 
 def run_before(rollout: Rollout, seen: TargetState, step: RunTask, now: datetime) -> Decision:
-    """Ask for the task, wait for its end, go on with exit code 0."""
+    """Ask for the task, wait for its end, go on with exit code 0. An earlier one must not run beside it."""
+    if rollout.earlier_task:
+        if seen.task is not None and seen.task.phase == "running":
+            return _end_earlier(rollout, seen, step, now)
+        rollout, seen = replace(rollout, earlier_task="", entered_at=now), replace(seen, task=None)
     task = seen.task
     if task is None:
         return _not_shown(rollout, seen, step, now)
@@ -44,6 +48,28 @@ def run_before(rollout: Rollout, seen: TargetState, step: RunTask, now: datetime
             return moves.pause(rollout, seen, f"{reason}; {_AGAIN}", now)
         case _:
             return _running(rollout, seen, step, task, now)
+
+
+def left_behind(last: Rollout | None) -> str:
+    """The token of a one-off task that may still run after its rollout was ended; empty: none.
+
+    A rollout that is ended where it stands does not wait for its task, for then AWS could not be asked.
+    """
+    if last is None:
+        return ""
+    return last.earlier_task or (last.token if last.task is not None else "")
+
+
+def _end_earlier(rollout: Rollout, seen: TargetState, step: RunTask, now: datetime) -> Decision:
+    """It may end within this one's time, then it is stopped."""
+    waited, limits = moves.waited(rollout, now, seen), rollout.limits
+    if waited < step.timeout:
+        told = f"the task of an earlier rollout may end first, {waited:.0f} of {step.timeout:g} s"
+        return moves.wait(rollout, told, now)
+    if waited >= step.timeout + limits.launch_timeout:
+        return moves.pause(rollout, seen, "could not stop the task of an earlier rollout", now)
+    end = EndTask(rollout.earlier_task)
+    return moves.act(rollout, seen, (end,), "stopping the task of an earlier rollout", now)
 
 
 def _not_shown(rollout: Rollout, seen: TargetState, step: RunTask, now: datetime) -> Decision:

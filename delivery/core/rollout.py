@@ -14,6 +14,7 @@ from delivery.core.release import Release, Slot
 from delivery.core.strategy import (
     Analyze,
     Bake,
+    CheckPreview,
     Pause,
     RunTask,
     SetWeight,
@@ -92,6 +93,7 @@ class Rollout:
     tasks         how many the slot was last seen wanting, and since when they are more than before
     grown_at
     returning     its traffic is being given back: it does not go forward any more, also after a pause
+    cause         why it goes back, as it was first told: `reason` changes with each pause on the way
     traffic_at    … and first had production traffic: samples before it are not the release's
     answered      the pause (as an index of `steps`) at which a person said to continue
     task          its task before the switch, once it was asked for
@@ -99,6 +101,8 @@ class Rollout:
     undecided     paused because these rules were inconclusive: a person's `continue` accepts them
     accepted      what persons accepted, oldest first
     stopped_by    the person who had it stop before its next share, until somebody lets it go on
+    again_at      when what the provider refused, or could not be asked, is tried again (while `errors` count)
+    earlier_task  the one-off task of the rollout before it, whose end nobody saw: it may still run
     """
 
     release: Release
@@ -129,6 +133,9 @@ class Rollout:
     undecided: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     stopped_by: str = ""
+    cause: str = ""
+    again_at: datetime | None = None
+    earlier_task: str = ""
 
     @property
     def step(self) -> Step | None:
@@ -145,9 +152,19 @@ class Rollout:
         return f"before-{self.release.id}-{begun}"
 
     @property
+    def awaited(self) -> str:
+        """The one-off task to look for: the earlier rollout's until that has ended, then its own."""
+        return self.earlier_task if self.token and self.earlier_task else self.token
+
+    @property
     def waiting(self) -> bool:
         """At a pause of its strategy, which a person's answer ends."""
         return isinstance(self.step, Pause) and not self.returning
+
+    @property
+    def launched(self) -> bool:
+        """Past the step that launches it. Before, its slot may name the release and run nothing of it."""
+        return any(isinstance(step, CheckPreview | UpdateInPlace) for step in self.steps[: self.index])
 
     @property
     def in_place(self) -> bool:
@@ -219,20 +236,22 @@ def begin(
 def resume(rollout: Rollout, now: datetime) -> Rollout:
     """Let a paused rollout go on where it stopped, its patience renewed (a person asked for it).
 
-    One that waits at a pause of its strategy goes on from there.
+    One that waits at a pause of its strategy goes on from there. One on its way back still goes back for its
+    first reason.
     """
     if rollout.waiting:
         return replace(
             rollout, phase=RolloutPhase.PROGRESSING, answered=rollout.index, errors=0, stopped_by=""
         )
     phase = RolloutPhase.ABORTING if rollout.returning else RolloutPhase.PROGRESSING
+    cause = rollout.cause if rollout.returning else ""
     return replace(
         rollout,
         phase=phase,
         errors=0,
         entered_at=now,
         served_at=None,
-        reason=f"continued ({rollout.reason})",
+        reason=cause or f"continued ({rollout.reason})",
         undecided=(),
     )
 
@@ -265,6 +284,7 @@ def give_up(rollout: Rollout, reason: str, now: datetime) -> Rollout:
         reason=reason,
         history=story,
         returning=True,
+        cause=rollout.cause or reason,
         undecided=(),
         stopped_by="",
     )

@@ -55,7 +55,7 @@ def _settled(record: LedgerRecord, entry: ReleaseRecord) -> bool:
     """The release is on record as not live, and what follows from a failure was done."""
     if entry.outcome is not Outcome.FAILED:
         return True
-    return settled_since(record, entry.release.id, _failed_at(entry)) is not None
+    return settled_since(record, entry.release.id, failed_at(entry)) is not None
 
 
 def settled_since(record: LedgerRecord, release_id: str, moment: datetime) -> Restoration | None:
@@ -78,7 +78,7 @@ def failing(record: LedgerRecord, release: Release) -> Failing | None:
     if entry is None or _deployed_since(record, release, entry):
         return None
     late = _was_verified(record, release)
-    return Failing(release, _failed_at(entry), entry.reason, entry.verdict, late)
+    return Failing(release, failed_at(entry), entry.reason, entry.verdict, late)
 
 
 def open_restoration(record: LedgerRecord) -> Restoration | None:
@@ -106,13 +106,23 @@ def newest_failure(record: LedgerRecord, release: Release) -> ReleaseRecord | No
     return entry if entry is not None and entry.outcome is Outcome.FAILED else None
 
 
+def owed(record: LedgerRecord, release: Release) -> ReleaseRecord | None:
+    """A failure that ended and that nobody was told of before a person let the release try again, in vain."""
+    entry, rollout = newest_failure(record, release), record.rollout
+    if entry is None or entry.told or rollout is None or failing(record, release) is not None:
+        return None
+    over = rollout.phase is RolloutPhase.ABORTED and settled_since(record, release.id, failed_at(entry))
+    return entry if over else None
+
+
 def on_record(record: LedgerRecord, bad: Failing) -> bool:
     """Whether this very failure is on record, and not only an earlier one of the same release."""
     entry = newest_failure(record, bad.release)
-    return entry is not None and _failed_at(entry) >= bad.at
+    return entry is not None and failed_at(entry) >= bad.at
 
 
-def _failed_at(entry: ReleaseRecord) -> datetime:
+def failed_at(entry: ReleaseRecord) -> datetime:
+    """When it was judged bad."""
     return entry.verdict.judged_at if entry.verdict else entry.at
 
 

@@ -71,10 +71,8 @@ class Canary:
     kind: Literal["canary"] = "canary"
 
     def __post_init__(self) -> None:
-        weights = self.weights
-        rising = all(a < b for a, b in pairwise((0, *weights)))
-        if not (rising and weights and weights[-1] == 100):
-            raise ValueError(f"canary steps must rise from above 0 to 100, not {list(weights)}")
+        if wrong := not_rising(self.weights):
+            raise ValueError(wrong)
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -196,6 +194,14 @@ def steps_for(
         return (SetWeight(100),)
     prepared = () if before is None else (before,)
     return (*prepared, *(_quick(strategy) if quick else _steps(strategy, first)))
+
+
+def not_rising(weights: Sequence[int]) -> str:
+    """Why these shares are no canary's, in percent; empty when they rise from above 0 to exactly 100."""
+    rising = all(a < b for a, b in pairwise((0, *weights)))
+    if rising and weights and weights[-1] == 100:
+        return ""
+    return f"canary steps must rise from above 0 to 100, not {list(weights)}"
 
 
 def has_shares(strategy: Strategy) -> bool:

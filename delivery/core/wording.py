@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from delivery.core.accepting import what_abort_means, what_continue_means
+from delivery.core.ledger import LedgerRecord
 from delivery.core.rollout import Rollout
 from delivery.core.service import EnvironmentSpec
 from delivery.core.strategy import (
@@ -53,6 +55,13 @@ def where(rollout: Rollout, now: datetime) -> str:
     if now > end:
         return f"{told}, due at {day}{end:%H:%M:%S} UTC and not yet conclusive"
     return f"{told}, until {day}{end:%H:%M:%S} UTC"
+
+
+def answers(record: LedgerRecord, rollout: Rollout) -> str:
+    """Both answers to a rollout that waits for a person as commands, and what each of them does."""
+    name = f"{record.service} {record.environment}"
+    onward, back = what_continue_means(rollout), what_abort_means(rollout)
+    return f"`delivery continue {name}` ({onward}) or `delivery abort {name}` ({back})."
 
 
 def _step(step: Step) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from delivery.core import journal
 from delivery.core.ledger import LedgerRecord
+from delivery.core.preparing import left_behind
 from delivery.core.release import Release
+from delivery.core.returning import options
 from delivery.core.rollout import Rollout, RolloutPhase, begin
 from delivery.core.standing import handled
 from delivery.core.target import TargetState
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, RefusedError
 from delivery.flows import keys, quick, telling
 from delivery.flows.deployable import check_before, check_image, check_ledger, release_for
 from delivery.flows.driving import drive, take_over
@@ -18,7 +23,7 @@ from delivery.flows.quarantine import refusal
 from delivery.flows.report import catch_up
 from delivery.flows.restoring import closed
 from delivery.flows.session import Session, lock, patiently
-from delivery.flows.settling import answers, refuse_paused, return_again, settle
+from delivery.flows.settling import refuse_paused, refuse_unseen, return_again, settle
 
 
 def deploy(op: Operation, environment: str, sha: str) -> Rollout:
@@ -33,12 +38,28 @@ def deploy(op: Operation, environment: str, sha: str) -> Rollout:
     except DeliveryError as error:
         telling.status(op, sha, "error", f"{error.what}: {error.why}", environment)
         raise
-    op.world.artifacts.save(keys.of_environment(op.service.name, sha, environment, "deployment"), ended)
+    key = keys.of_environment(op.service.name, sha, environment, "deployment")
+    patiently(op, op.spec(environment), lambda: op.world.artifacts.save(key, ended))
     return ended
 
 
+def refuse_given_up(op: Operation, environment: str, rollout: Rollout) -> None:
+    """RefusedError if the rollout was given up: nobody judged its release, so that nothing may follow.
+
+    The reason says who gave it up (a person, a pause that nobody answered) and why.
+    """
+    if rollout.phase is not RolloutPhase.ABORTED or rollout.condemned:
+        return
+    release = rollout.release
+    telling.status(op, release.commit, "error", f"given up: {rollout.reason}", environment)
+    raise RefusedError(
+        f"The rollout of {release.id} in {environment} was given up", rollout.reason,
+        "It was not judged and may come again: materialize `deployment` for that.",
+    )  # fmt: skip
+
+
 def _deploy(op: Operation, environment: str, sha: str) -> Rollout:
-    record = op.record(environment)
+    record = patiently(op, op.spec(environment), lambda: op.record(environment))
     release, pushed = release_for(op, record, sha)
     ended = _ended(op, record, release)
     if ended is None:
@@ -60,7 +81,7 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
             refuse_paused(session.record)
             ended = take_over(session)
         else:
-            settle(session, refused or f"superseded by {release.id}")
+            refuse_unseen(settle(session, refused or f"superseded by {release.id}"))
             known = _ended(op, session.record, release)
             if known is not None:
                 return known
@@ -69,7 +90,7 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
             ended = drive(session)
         if ended.phase is RolloutPhase.PAUSED and not again:  # people know it
             title = f"{op.service.name} {environment}: the rollout of {release.id} is paused"
-            body = f"{ended.reason}. {answers(session.record, ended)}"
+            body = f"{ended.reason.rstrip('.')}. {options(session.record, ended, session.spec.rollback)}"
             telling.notice(op, "paused", environment, title, body)
         refuse_paused(session.record)
         return ended
@@ -84,14 +105,17 @@ def _ended(op: Operation, record: LedgerRecord, release: Release) -> Rollout | N
     """This release's rollout, if it is over and nothing has to be done again.
 
     Over is: all steps passed, or judged bad with the rollback still to come. What was given up without a
-    judgement, or rolled back and released from quarantine by a person, may begin anew. A live release whose
-    rollout the ledger no longer holds counts only if it is what serves.
+    judgement, or rolled back and released from quarantine by a person, may begin anew, but not by itself: a
+    killed run's retry does not undo what a person decided meanwhile. A live release whose rollout the ledger
+    no longer holds counts only if it is what serves.
     """
     rollout = record.rollout
     if rollout is not None and rollout.release.id == release.id:
         if rollout.phase is RolloutPhase.SUCCEEDED:
             return rollout
         if rollout.phase is RolloutPhase.ABORTED and rollout.condemned and not handled(record, rollout):
+            return rollout
+        if rollout.phase is RolloutPhase.ABORTED and _ended_since(rollout, op.retries_since):
             return rollout
     if record.live is None or record.live.id != release.id or record.in_flight is not None:
         return None
@@ -108,6 +132,11 @@ def _ended(op: Operation, record: LedgerRecord, release: Release) -> Rollout | N
     )
 
 
+def _ended_since(rollout: Rollout, begun: datetime | None) -> bool:
+    """Whether it ended after the run began whose retry this is."""
+    return begun is not None and bool(rollout.history) and rollout.history[-1].at >= begun
+
+
 def _begin(session: Session, release: Release) -> None:
     """Write down a new rollout. What the ledger holds of the last one's condemnation is kept first."""
     op, spec = session.op, session.spec
@@ -119,6 +148,8 @@ def _begin(session: Session, release: Release) -> None:
         release, spec.strategy, seen, now, spec.limits, known=session.record.known, before=spec.before,
         quick=fast, why=why,
     )  # fmt: skip
+
+    rollout = replace(rollout, earlier_task=left_behind(session.record.rollout))
 
     def change(record: LedgerRecord) -> LedgerRecord:
         return journal.put_rollout(closed(record, op, now), rollout)

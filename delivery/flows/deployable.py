@@ -10,6 +10,7 @@ from delivery.errors import NotFoundError, RefusedError
 from delivery.flows import keys
 from delivery.flows.operation import Operation, contract_of
 from delivery.flows.quarantine import refusal
+from delivery.flows.session import patiently
 
 REVISION = "org.opencontainers.image.revision"
 
@@ -17,7 +18,8 @@ REVISION = "org.opencontainers.image.revision"
 def release_for(op: Operation, record: LedgerRecord, sha: str) -> tuple[Release, PushedImage]:
     """The release that this commit's image and the reviewed infrastructure make."""
     contract = contract_of(record)
-    pushed = op.world.artifacts.load(keys.of_commit(op.service.name, sha, "image"), PushedImage)
+    key = keys.of_commit(op.service.name, sha, "image")
+    pushed = patiently(op, op.spec(record.environment), lambda: op.world.artifacts.load(key, PushedImage))
     return Release(op.service.name, sha, pushed.image, contract.template), pushed
 
 

@@ -89,7 +89,7 @@ def _look(session: Session, rollout: Rollout, old: float) -> _Look:
     op, asked = session.op, session.now()
     ports = Lately(session.ports, old) if old > 0 else session.ports
     try:
-        seen = ports.target.observe(rollout.token, old)
+        seen = ports.target.observe(rollout.awaited, old)
         now = session.now()
         seen = replace(seen, age=seen.age + (now - asked).total_seconds())
         verdict = judgement.of_step(op.world, session.spec, ports, session.record, rollout, seen, now)

@@ -11,13 +11,21 @@ from delivery.core.judging import verdict_of, worse
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.release import Release
 from delivery.core.rollout import Rollout, RolloutPhase
-from delivery.core.standing import failing, newest_failure, open_restoration, settled_since, subject
+from delivery.core.standing import (
+    failing,
+    newest_failure,
+    open_restoration,
+    owed,
+    settled_since,
+    subject,
+)
 from delivery.errors import DeliveryError, NotFoundError, RefusedError
 from delivery.flows import judgement, keys
 from delivery.flows.operation import Operation, contract_of
 from delivery.flows.patience import until_updated
 from delivery.flows.paused import judge_paused, may_be_judged
 from delivery.flows.records import change
+from delivery.flows.session import patiently
 
 
 def judge(op: Operation, environment: str, sha: str) -> Verdict:
@@ -28,7 +36,7 @@ def judge(op: Operation, environment: str, sha: str) -> Verdict:
     that serves and is found bad is recorded as failed, so that its rollback cannot be forgotten. A rolling
     update in flight is waited for: it works in the very slot that is to be measured.
     """
-    record = op.record(environment)
+    record = patiently(op, op.spec(environment), lambda: op.record(environment))
     release = subject(record, sha)
     if release is not None and _known(op, record, release) is None:
         record = until_updated(op, environment)
@@ -39,18 +47,23 @@ def judge(op: Operation, environment: str, sha: str) -> Verdict:
             "Materialize `deployment` first.",
         )  # fmt: skip
     verdict = _known(op, record, release) or _measured(op, record, release)
-    op.world.artifacts.save(keys.of_environment(op.service.name, sha, environment, "health"), verdict)
+    key = keys.of_environment(op.service.name, sha, environment, "health")
+    patiently(op, op.spec(environment), lambda: op.world.artifacts.save(key, verdict))
     return verdict
 
 
 def _known(op: Operation, record: LedgerRecord, release: Release) -> Verdict | None:
-    """The verdict that stands: of a condemned rollout, or of a failure whose rollback is not over.
+    """The verdict that stands: of a condemned rollout, of a failure whose rollback is not over, or of one
+    that people have yet to hear of.
 
     A release that a person is taking off does not become healthy half way: the rollback is finished.
     """
     bad, begun = failing(record, release), open_restoration(record)
     if bad is None and begun is not None and begun.bad == release.id:
         return Verdict(VerdictPhase.FAILED, f"being taken off: {begun.reason}", op.world.clock.now())
+    untold = owed(record, release)
+    if untold is not None:
+        return untold.verdict or Verdict(VerdictPhase.FAILED, untold.reason, untold.at)
     live = record.live is not None and record.live.id == release.id
     settled = bad is not None and settled_since(record, release.id, bad.at) is not None
     entry = newest_failure(record, release)

@@ -53,7 +53,7 @@ def of_step(
         case Analyze(seconds=seconds) | Bake(seconds=seconds):
             over = now >= rollout.entered_at + timedelta(seconds=seconds)
             results = _rules_of_step(spec, ports, record, rollout, now, over)
-        case Pause():
+        case Pause() if rollout.launched:
             results = _rules_of_pause(spec, ports, record, rollout, now)
         case _:
             return None

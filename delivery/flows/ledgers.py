@@ -29,6 +29,18 @@ def each_ledger(
             tell(f"{service.name} {spec.name} could not be looked at: {answer}")
 
 
+def read_again(world: World, place: Place, record: LedgerRecord, tell: Progress | None) -> LedgerRecord:
+    """The ledger as it is now; `record`, an older look, where it cannot be read and that is told."""
+    service, spec = place
+    try:
+        return world.ledger.load(service.name, spec.name).record
+    except DeliveryError as error:
+        if tell is None:
+            raise
+        tell(f"{service.name} {spec.name} could not be looked at again: {error}")
+        return record
+
+
 def gated(services: Sequence[ServiceSpec]) -> list[Place]:
     """Environments that are reached through a gate."""
     places = [(service, spec) for service in services for spec in service.environments]

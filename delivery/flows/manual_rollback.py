@@ -122,30 +122,30 @@ def _leave(session: Session, order: _Order, targets: tuple[Release, ...]) -> Res
     assert live is not None  # `_choose` has refused otherwise
     returned = left is not None and targets[0].id == live.id
     off = left if returned and left is not None else live
-    outcome = _on_record(session, off, order.reason)
+    outcome, entry = _on_record(session, off, order.reason)
     begun = Restoration(off.id, "", order.reason, order.at, by=op.holder, hold=hold)
     if returned:
         seen = look_until_whole(session, off)
         stable = seen.slot(seen.stable)
         if stable.release == live.id and stable.weight == 100 and stable.healthy:
             ended = replace(begun, good=live.id, finished_at=session.now(), reflex=True)
-            return conclude(session, ended, live, outcome, hold)
-    return restore(session, begun, RollbackChoice(targets, hold=hold), off, outcome)
+            return conclude(session, ended, live, outcome, hold, entry)
+    return restore(session, begun, RollbackChoice(targets, hold=hold), off, outcome, entry)
 
 
-def _on_record(session: Session, off: Release, reason: str) -> Outcome:
-    """The release that is left is in the ledger. One that was judged bad does not get away with it."""
+def _on_record(session: Session, off: Release, reason: str) -> tuple[Outcome, ReleaseRecord | None]:
+    """What becomes of the release that is left, and the entry that the ledger needs of it, if any. One that
+    was judged bad does not get away with it."""
     op, record, now = session.op, session.record, session.now()
     bad = failing(record, off)
     if bad is not None:
         session.write(lambda written: remembered(written, bad, op, now))
-        return Outcome.FAILED
+        return Outcome.FAILED, None
     entry = ReleaseRecord(off, Outcome.RESTORED_AWAY, now, reason, op.run_id)
     newest = record.record_of(off.id)
     known = newest is not None and (newest.outcome, newest.reason) == (entry.outcome, reason)
-    if not known and (record.live is None or record.live.id != off.id):
-        session.write(lambda w: w if entry in w.releases else journal.record_outcome(w, entry))
-    return Outcome.RESTORED_AWAY
+    needed = not known and (record.live is None or record.live.id != off.id)
+    return Outcome.RESTORED_AWAY, entry if needed else None
 
 
 def _hold(session: Session, order: _Order) -> Hold:

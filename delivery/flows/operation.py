@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from delivery.core.infra import DeployContract
 from delivery.core.ledger import LedgerRecord
@@ -18,6 +19,7 @@ class Operation:
     `holder` is who acts, for locks and records, e.g. `run 1a2b3c4d` or `person ada`; `url` is a link for
     people (the Dagster run). `quick`: the run asks for the quick way (see `flows.quick`). `dead` is a holder
     that is known to be gone, whose work is finished here: the end of its lock is not waited for.
+    `retries_since`: it repeats a killed one that began then, by itself; no person asked for it anew.
     """
 
     world: World
@@ -28,6 +30,7 @@ class Operation:
     url: str = ""
     quick: bool = False
     dead: str = ""
+    retries_since: datetime | None = None
 
     @property
     def who(self) -> str:

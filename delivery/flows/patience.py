@@ -36,6 +36,11 @@ def for_a_rollout(spec: EnvironmentSpec) -> Patience:
     return patience
 
 
+def to_give_up(spec: EnvironmentSpec) -> float:
+    """Seconds within which a rollout that was told to give up is over, or paused for what hinders it."""
+    return _going_back(spec.limits)
+
+
 def until_updated(op: Operation, environment: str) -> LedgerRecord:
     """The ledger once no rolling update works in the slot that serves.
 

@@ -7,16 +7,18 @@ from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord, Restoration
 from delivery.core.release import Release
 from delivery.core.rollout import RolloutPhase
-from delivery.core.standing import Failing, failing, newest_failure, on_record, subject
+from delivery.core.standing import Failing, failing, newest_failure, on_record, owed, subject
 from delivery.errors import DeploymentFailedError, NotFoundError, RefusedError
 from delivery.flows import keys, telling
 from delivery.flows.operation import Operation
 from delivery.flows.records import change
+from delivery.flows.session import patiently
 
 
 def verdict_of(op: Operation, environment: str, sha: str) -> Verdict:
     """The verdict that `health` left for this commit; NotFoundError before it was judged."""
-    return op.world.artifacts.load(keys.of_environment(op.service.name, sha, environment, "health"), Verdict)
+    key = keys.of_environment(op.service.name, sha, environment, "health")
+    return patiently(op, op.spec(environment), lambda: op.world.artifacts.load(key, Verdict))
 
 
 def live(op: Operation, environment: str, sha: str) -> ReleaseRecord:
@@ -64,7 +66,8 @@ def incident(op: Operation, environment: str, sha: str) -> DeploymentFailedError
     bad = failing(record, release)
     if bad is not None and not on_record(record, bad):
         record = change(op, environment, lambda r: _failed(r, bad, op))
-    reason = bad.reason if bad else _given_up(record, release)
+    cause = bad or owed(record, release)
+    reason = cause.reason if cause else _given_up(record, release)
     error = DeploymentFailedError(
         f"{op.service.name} {environment}: the release {release.id} failed",
         f"{reason}; {_what_was_done(record.restoration_of(release.id))}",

@@ -15,7 +15,9 @@ from delivery.core.ledger import (
     ReleaseRecord,
     Restoration,
 )
+from delivery.core.preparing import left_behind
 from delivery.core.release import Release
+from delivery.core.returning import options, tried_again
 from delivery.core.rollback import RollbackChoice, goods_before
 from delivery.core.rollout import Rollout, RolloutPhase, begin
 from delivery.core.standing import Failing, failing, handled, on_record, open_restoration
@@ -56,47 +58,69 @@ def remembered(record: LedgerRecord, bad: Failing, op: Operation, now: datetime)
 
 
 def restore(
-    session: Session, begun: Restoration, choice: RollbackChoice, bad: Release, outcome: Outcome
+    session: Session,
+    begun: Restoration,
+    choice: RollbackChoice,
+    bad: Release,
+    outcome: Outcome,
+    left: ReleaseRecord | None = None,
 ) -> Restoration:
     """Return to the first of `choice.targets` that comes up; what ended, written down.
 
-    `outcome` is what becomes of `bad`. RefusedError when the way back is paused: a person looks. When no
-    target comes up, the restoration is refused and deployments are held; when a person gives the way back
-    up, it is refused and goes no further back.
+    `outcome` is what becomes of `bad`; `left` is its entry, if the ledger has none yet. It is written with
+    the beginning of the way back, for alone it would make the next order leave another release.
+
+    RefusedError when the way back had to stop: people are told, once, and it is tried again
+    (`core.returning`). When no target comes up, the restoration is refused and deployments are held; when a
+    person gives the way back up, it is refused and goes no further back.
     """
     for good in _targets(session, begun, choice):
         started = open_restoration(session.record) or replace(begun, good=good.id)
+        stood = False
         if _returning_to(session.record, good):
+            stood = session.record.rollout is not None and tried_again(session.record.rollout)
             ended = take_over(session)
         else:
-            _begin(session, replace(started, good=good.id), good)
+            _begin(session, replace(started, good=good.id), good, left)
             ended = drive(session)
         if ended.phase is RolloutPhase.PAUSED:
-            raise RefusedError(
-                f"The rollback of {bad.id} is paused", ended.reason,
-                f"Look, then `delivery continue {session.op.service.name} {session.spec.name}`.",
-            )  # fmt: skip
+            raise _stands(session, bad, ended, told=stood)
         if ended.phase is RolloutPhase.SUCCEEDED:
             done = replace(started, good=good.id, finished_at=session.now())
-            return conclude(session, done, good, outcome, choice.hold)
+            return conclude(session, done, good, outcome, choice.hold, left)
         if ended.condemned:
             session.op.progress(f"{good.id} did not come up: {ended.reason}")
     given_up = _given_up(session.record)
     why = f"given up: {given_up}" if given_up else "no verified release could be brought up"
     refused = replace(begun, refused=why, finished_at=session.now())
-    return conclude(session, refused, None, outcome, "" if given_up else why)
+    return conclude(session, refused, None, outcome, "" if given_up else why, left)
+
+
+def _stands(session: Session, bad: Release, rollout: Rollout, told: bool) -> RefusedError:
+    """The error of a way back that had to stop; people are told why, and what happens by itself."""
+    op, name = session.op, session.spec.name
+    next_steps = options(session.record, rollout, session.spec.rollback)
+    if not told:
+        title = f"{op.service.name} {name}: the way back from {bad.id} to {rollout.release.id} stands"
+        telling.notice(op, "paused", name, title, f"{rollout.reason.rstrip('.')}. {next_steps}")
+    return RefusedError(f"The rollback of {bad.id} is paused", rollout.reason, f"Look. {next_steps}")
 
 
 def conclude(
-    session: Session, ended: Restoration, good: Release | None, outcome: Outcome, hold: str
+    session: Session,
+    ended: Restoration,
+    good: Release | None,
+    outcome: Outcome,
+    hold: str,
+    left: ReleaseRecord | None = None,
 ) -> Restoration:
-    """Write down how a restoration ended; hold deployments if that was asked for."""
+    """Write down how a restoration ended, and what it left; hold deployments if that was asked for."""
     now = session.now()
 
     def change(record: LedgerRecord) -> LedgerRecord:
         if ended in record.restorations:
             return record
-        record = journal.finish_restoration(record, ended, good, outcome)
+        record = journal.finish_restoration(_with(record, left), ended, good, outcome)
         if hold:
             record = journal.impose_hold(record, Hold(hold, now, session.op.holder))
         return record
@@ -170,14 +194,21 @@ def _returning_to(record: LedgerRecord, good: Release) -> bool:
     )
 
 
-def _begin(session: Session, begun: Restoration, good: Release) -> Rollout:
+def _with(record: LedgerRecord, left: ReleaseRecord | None) -> LedgerRecord:
+    """The record with that entry, once."""
+    return record if left is None or left in record.releases else journal.record_outcome(record, left)
+
+
+def _begin(session: Session, begun: Restoration, good: Release, left: ReleaseRecord | None) -> Rollout:
     """Write down the way back, then tell people, then nothing but the driving is left."""
     op, spec = session.op, session.spec
     seen, now = patiently(op, spec, session.ports.target.observe), session.now()
     rollout = begin(good, spec.strategy, seen, now, spec.limits, kind="restore")
+    rollout = replace(rollout, earlier_task=left_behind(session.record.rollout))
 
     def change(record: LedgerRecord) -> LedgerRecord:
-        return journal.put_rollout(journal.begin_restoration(closed(record, op, now), begun), rollout)
+        record = closed(_with(record, left), op, now)
+        return journal.put_rollout(journal.begin_restoration(record, begun), rollout)
 
     session.write(change)
     title = f"{op.service.name} {spec.name}: {begun.bad} goes back to {good.id}"

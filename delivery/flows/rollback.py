@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from delivery.core.ledger import LedgerRecord, Restoration
-from delivery.core.standing import Failing, failing, open_restoration, settled_since, subject
+from delivery.core.standing import (
+    Failing,
+    failed_at,
+    failing,
+    open_restoration,
+    owed,
+    settled_since,
+    subject,
+)
 from delivery.errors import NotFoundError, RefusedError
 from delivery.flows import keys
 from delivery.flows.operation import Operation
 from delivery.flows.patience import for_a_rollout
 from delivery.flows.restoring import finish_open
 from delivery.flows.session import Session, lock
-from delivery.flows.settling import refuse_paused, settle
+from delivery.flows.settling import refuse_paused, return_again, settle
 from delivery.flows.takeoff import take_off, tell
 
 
@@ -25,7 +33,7 @@ def rollback(op: Operation, environment: str, sha: str) -> Restoration:
     record = op.record(environment)
     restoration = None
     if open_restoration(record) is None:
-        restoration = _done(record, _bad(op, record, sha))
+        restoration = _not_told_of(record, sha) or _done(record, _bad(op, record, sha))
     if restoration is None:
         with lock(op, environment, for_a_rollout(op.spec(environment))) as session:
             restoration = _under_lock(session, sha)
@@ -37,6 +45,7 @@ def _under_lock(session: Session, sha: str) -> Restoration:
     op = session.op
     begun = open_restoration(session.record)
     if begun is not None:
+        return_again(session)
         refuse_paused(session.record)
         entry = session.record.record_of(begun.bad)
         ended = finish_open(session)
@@ -66,6 +75,14 @@ def _bad(op: Operation, record: LedgerRecord, sha: str) -> Failing:
             "Materialize `health` first: its verdict decides.",
         )  # fmt: skip
     return bad
+
+
+def _not_told_of(record: LedgerRecord, sha: str) -> Restoration | None:
+    """How the commit's last failure ended, if nobody heard of it before a person let the release try again:
+    `incident` follows and tells. Nothing is left to roll back."""
+    release = subject(record, sha)
+    entry = owed(record, release) if release is not None else None
+    return settled_since(record, entry.release.id, failed_at(entry)) if entry is not None else None
 
 
 def _done(record: LedgerRecord, bad: Failing) -> Restoration | None:

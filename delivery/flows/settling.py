@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from delivery.core.accepting import what_abort_means, what_continue_means
-from delivery.core.analysis import VerdictPhase
+from delivery.core.analysis import Verdict, VerdictPhase
 from delivery.core.ledger import LedgerRecord
 from delivery.core.returning import TRYING, stuck, try_again
-from delivery.core.rollout import Rollout, RolloutPhase, give_up
+from delivery.core.rollout import RolloutPhase, give_up
 from delivery.core.standing import failing, handled, open_restoration
-from delivery.errors import RefusedError
+from delivery.core.wording import answers
+from delivery.errors import RefusedError, UnavailableError
 from delivery.flows.driving import take_over
 from delivery.flows.health import judge
 from delivery.flows.report import live
@@ -17,16 +17,25 @@ from delivery.flows.session import Session
 from delivery.flows.takeoff import take_off
 
 
-def settle(session: Session, why: str) -> None:
+def settle(session: Session, why: str) -> Verdict | None:
     """Bring what another deployer left in flight to its end: finish a restoration, give a rollout up.
 
     One that has all the traffic and was never judged is judged first, for what comes next may have to go back
-    to it. A paused rollout is left to the person it waits for: RefusedError.
+    to it; returns that verdict. A paused rollout is left to the person it waits for: RefusedError.
     """
     return_again(session)
     refuse_paused(session.record)
     _end_in_flight(session, why)
-    _follow_up(session, why)
+    return _follow_up(session, why)
+
+
+def refuse_unseen(verdict: Verdict | None) -> None:
+    """UnavailableError if what serves could not be looked at: a new release may have to go back to it."""
+    if verdict is not None and verdict.phase is VerdictPhase.ERROR:
+        raise UnavailableError(
+            "The deployment was not begun", f"what serves could not be judged: {verdict.reason}",
+            "Nothing was changed; rerun it when AWS answers again.",
+        )  # fmt: skip
 
 
 def _end_in_flight(session: Session, why: str) -> None:
@@ -43,7 +52,7 @@ def _end_in_flight(session: Session, why: str) -> None:
         finish_open(session)
 
 
-def _follow_up(session: Session, why: str) -> None:
+def _follow_up(session: Session, why: str) -> Verdict | None:
     """What the killed run of a rollout that succeeded did not do: its verdict, and what follows from it.
 
     A verdict that says neither is no reason to wait: the release is on record as never verified when the next
@@ -52,7 +61,7 @@ def _follow_up(session: Session, why: str) -> None:
     op, environment, rollout = session.op, session.spec.name, session.record.rollout
     succeeded = rollout is not None and rollout.phase is RolloutPhase.SUCCEEDED
     if rollout is None or not succeeded or rollout.kind == "restore" or handled(session.record, rollout):
-        return
+        return None
     release = rollout.release
     op.progress(f"{release.id} has the traffic and was never judged: {why} after its verdict")
     verdict = judge(op, environment, release.commit)
@@ -61,10 +70,11 @@ def _follow_up(session: Session, why: str) -> None:
     bad = failing(session.refresh(), release)
     if bad is not None:
         take_off(session, bad)
+    return verdict
 
 
 def return_again(session: Session) -> bool:
-    """Take up traffic that could not be returned: whoever comes by tries again. Whether there was any."""
+    """Take up traffic that stands on its way back: whoever comes by tries again. Whether there was any."""
     rollout = session.record.in_flight
     if rollout is None or not stuck(rollout):
         return False
@@ -82,10 +92,3 @@ def refuse_paused(record: LedgerRecord) -> None:
         rollout.reason,
         f"Look, then {answers(record, rollout)}",
     )
-
-
-def answers(record: LedgerRecord, rollout: Rollout) -> str:
-    """Both answers to a paused rollout as commands, and what each of them does."""
-    name = f"{record.service} {record.environment}"
-    onward, back = what_continue_means(rollout), what_abort_means(rollout)
-    return f"`delivery continue {name}` ({onward}) or `delivery abort {name}` ({back})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 from delivery.core.accepting import told as told_words
@@ -66,8 +67,10 @@ def steer(op: Operation, environment: str, order: Order, drive: bool = False) ->
             done = _drive(op, environment, done) if drive else done
         case "abort":
             rollout = control.abort_rollout(op, environment, order.reason)
-            told = f"{rollout.release.id} given up by {order.by}"
-            done = _give_back(op, environment, _told(op, environment, "aborted", rollout, told, order.reason))
+            told = _being_given_up(rollout, order)
+            done = _give_back(
+                op, environment, order, _told(op, environment, "aborted", rollout, told, order.reason)
+            )
     return done
 
 
@@ -98,9 +101,18 @@ def _rollback(op: Operation, environment: str, order: Order) -> Done:
     return Done(entry.release.commit if entry else "", told, restoration=ended)
 
 
-def _give_back(op: Operation, environment: str, done: Done) -> Done:
-    """See the aborted rollout to its end: wait for the run that drives it, or drive it."""
-    rollout = op.record(environment).rollout
+def _being_given_up(rollout: Rollout, order: Order) -> str:
+    """What an abort has done so far: the order is written down, and the way back takes its time."""
+    if rollout.phase is not RolloutPhase.ABORTING:
+        return f"{rollout.release.id} was ended by {order.by}: {rollout.reason}"
+    if order.reason not in rollout.reason:
+        return f"{rollout.release.id} goes back already: {rollout.reason}"
+    return f"{rollout.release.id} was told to give up by {order.by}: its traffic goes back"
+
+
+def _give_back(op: Operation, environment: str, order: Order, done: Done) -> Done:
+    """See the aborted rollout to its end, driven by its run or by this, and say how it ended."""
+    rollout = done.rollout
     if rollout is None or rollout.kind == "restore" or rollout.phase.completed:
         return done
     try:
@@ -114,7 +126,22 @@ def _give_back(op: Operation, environment: str, done: Done) -> Done:
         ended = op.record(environment).rollout
         if ended is not None and ended.phase is RolloutPhase.ABORTING:
             raise
-    return Done(done.commit, done.told, ended)
+    if ended is None or (ended.release, ended.started_at) != (rollout.release, rollout.started_at):
+        return done  # the next one has taken its place already
+    told = _given_up(ended, order, op.world.clock.now())
+    op.progress(f"{op.service.name}/{environment}: {told}")
+    return Done(done.commit, told, ended)
+
+
+def _given_up(rollout: Rollout, order: Order, now: datetime) -> str:
+    """How it ended, and who has the traffic. Its own share is the one that was read back last."""
+    told = f"{rollout.release.id} was given up by {order.by}"
+    took = f"after {(now - rollout.entered_at).total_seconds():.0f} s"
+    if rollout.in_place or rollout.history[-1].weight:
+        return f"{told}, {took}: {rollout.reason}"
+    if not any(line.weight for line in rollout.history):
+        return f"{told}, {took}: it had no traffic"
+    return f"{told}, {took}: all its traffic is back with {rollout.previous}"
 
 
 def _drive(op: Operation, environment: str, done: Done) -> Done:

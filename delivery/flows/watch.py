@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from delivery.core.ledger import LedgerRecord, Outcome, ReleaseRecord
 from delivery.core.promotion import may_promote
-from delivery.core.release import Commit, Slot
+from delivery.core.release import Commit
 from delivery.core.returning import may_try_again, stuck
 from delivery.core.rollout import RolloutPhase
 from delivery.core.service import EnvironmentSpec, ServiceSpec
-from delivery.core.standing import failing, handled, newest_failure, open_restoration, settled_since
+from delivery.core.standing import failing, handled, open_restoration, settled_since
 from delivery.errors import RewrittenError
-from delivery.flows.judgement import judged_until
-from delivery.flows.ledgers import around_gates, each_ledger, gated
-from delivery.flows.paused import may_be_judged
-from delivery.ports import FiringAlarm, Progress, World
+from delivery.flows.alarmed import Alarmed as Alarmed
+from delivery.flows.alarmed import Rejudge as Rejudge
+from delivery.flows.alarmed import alarmed as alarmed
+from delivery.flows.alarmed import alarms_to_judge as alarms_to_judge
+from delivery.flows.ledgers import around_gates, each_ledger, gated, read_again
+from delivery.ports import Progress, World
 
 #: A failed verdict is left to the run that made it for this long before the backstop takes it up, seconds.
 GRACE = 60.0
@@ -34,18 +36,6 @@ class CommitsFound:
     commits: tuple[Commit, ...]
     cursor: str
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejudge:
-    """A firing alarm of a live release, whose health is to be judged again."""
-
-    service: str
-    environment: str
-    commit: str
-    alarm: str
-    since: datetime
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +84,6 @@ def new_commits(world: World, service: ServiceSpec, cursor: str | None) -> Commi
     return CommitsFound(commits, commits[-1].sha if commits else cursor or "", note)
 
 
-def alarms_to_judge(
-    world: World, services: Sequence[ServiceSpec], tell: Progress | None = None
-) -> tuple[Rejudge, ...]:
-    """Firing alarms of slots that serve a live release, which fired since it has to answer for them; and of
-    a candidate with traffic whose rollout is paused.
-
-    Where a rollout is driven its own analysis looks at the alarms; what was judged bad already is not
-    judged again.
-    """
-    firing = {alarm.name: alarm for alarm in world.alarms.firing()}
-    if not firing:
-        return ()
-    due: list[Rejudge] = []
-    for service, spec, record in each_ledger(world, services, tell):
-        live = record.live
-        due += _while_paused(service, spec, record, firing)
-        if live is None or record.contract is None or record.in_flight is not None:
-            continue
-        if newest_failure(record, live) is not None and not _refused_since(record):
-            continue
-        since = judged_until(record)
-        for slot in _serving(record):
-            for name in record.contract.alarm_names.get(slot, ()):
-                alarm = firing.get(name)
-                if alarm is None or (since is not None and alarm.since < since):
-                    continue
-                due.append(Rejudge(service.name, spec.name, live.commit, name, alarm.since, alarm.reason))
-    return tuple(due)
-
-
 def unfinished(
     world: World,
     services: Sequence[ServiceSpec],
@@ -131,14 +91,19 @@ def unfinished(
     tell: Progress | None = None,
     gone: Gone = lambda record, spec: False,
 ) -> tuple[Unfinished, ...]:
-    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us; only one
-    whose traffic could not be returned is tried again.
+    """What somebody began and nobody is finishing. A paused rollout waits for a person, not for us; only
+    traffic that stands on its way back is tried again.
 
-    `gone` tells of a lock that is not expired whether its holder is known to be dead.
+    `gone` tells of a lock that is not expired whether its holder is known to be dead. One that ended just now
+    had its last word after the ledger was read: it is read again.
     """
-    records = each_ledger(world, services, tell)
-    found = (_unfinished(service, spec, record, now, gone) for service, spec, record in records)
-    return tuple(one for one in found if one is not None)
+    found = []
+    for service, spec, record in each_ledger(world, services, tell):
+        one = _unfinished(service, spec, record, now, gone)
+        if one is not None and one.dead:
+            one = _unfinished(service, spec, read_again(world, (service, spec), record, tell), now, gone)
+        found += [one] if one is not None else []
+    return tuple(found)
 
 
 def promotable(world: World, services: Sequence[ServiceSpec], now: datetime) -> tuple[PromotionDue, ...]:
@@ -165,38 +130,6 @@ def promotable(world: World, services: Sequence[ServiceSpec], now: datetime) -> 
     return tuple(due)
 
 
-def _while_paused(
-    service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, firing: Mapping[str, FiringAlarm]
-) -> Iterator[Rejudge]:
-    """Nobody drives a paused rollout, but users are served by it."""
-    rollout = record.in_flight
-    if rollout is None or record.contract is None or not may_be_judged(rollout):
-        return
-    for name in record.contract.alarm_names.get(rollout.candidate, ()):
-        alarm = firing.get(name)
-        if alarm is not None and rollout.traffic_at is not None and alarm.since >= rollout.traffic_at:
-            commit = rollout.release.commit
-            yield Rejudge(service.name, spec.name, commit, name, alarm.since, alarm.reason)
-
-
-def _serving(record: LedgerRecord) -> tuple[Slot, ...]:
-    """The slot that serves, as the last rollout left it; both when it cannot be told from the ledger."""
-    rollout = record.rollout
-    if rollout is None or rollout.in_place:
-        return (Slot.BLUE, Slot.GREEN) if rollout is None else (rollout.candidate,)
-    if rollout.phase is RolloutPhase.SUCCEEDED:
-        return (rollout.candidate,)
-    return (rollout.candidate.other,)
-
-
-def _refused_since(record: LedgerRecord) -> bool:
-    """The rollback of the failed live release was refused: a new alarm may have it judged again."""
-    if record.live is None:
-        return False
-    bad = failing(record, record.live)
-    return bad is not None and settled_since(record, record.live.id, bad.at) is not None
-
-
 def _unfinished(
     service: ServiceSpec, spec: EnvironmentSpec, record: LedgerRecord, now: datetime, gone: Gone
 ) -> Unfinished | None:
@@ -212,16 +145,18 @@ def _left_behind(
 ) -> Unfinished | None:
     rollout, begun = record.in_flight, open_restoration(record)
     attempt = f"{rollout.release.id if rollout else ''}:{record.fence}"
-    if rollout is not None and stuck(rollout):
-        if not may_try_again(rollout, spec.rollback, now):
-            return None
+    stands = rollout is not None and stuck(rollout)
+    if rollout is not None and stands and not may_try_again(rollout, spec.rollback, now):
+        return None
+    if rollout is not None and stands and rollout.kind == "deploy":
         reason = f"the traffic of {rollout.release.id} could not be returned"
         return Unfinished(service.name, spec.name, rollout.release.commit, "rollout", reason, attempt)
-    if begun is not None and (rollout is None or rollout.phase is not RolloutPhase.PAUSED):
+    if begun is not None and (rollout is None or stands or rollout.phase is not RolloutPhase.PAUSED):
         entry = record.record_of(begun.bad)
         if entry is None:
             return None
-        reason = f"the rollback of {begun.bad} was begun and nobody finishes it"
+        state = "stands on its way" if stands else "was begun and nobody finishes it"
+        reason = f"the rollback of {begun.bad} {state}"
         return Unfinished(service.name, spec.name, entry.release.commit, "rollback", reason, attempt)
     if rollout is not None and rollout.phase is not RolloutPhase.PAUSED:
         reason = f"the rollout of {rollout.release.id} is {rollout.phase.lower()} and nobody drives it"

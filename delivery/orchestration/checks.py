@@ -93,12 +93,17 @@ def health_specs(environment: EnvironmentSpec, asset: dg.AssetKey) -> list[dg.As
 
 
 def health_results(environment: EnvironmentSpec, verdict: Verdict) -> list[dg.AssetCheckResult]:
-    """One result per spec of `health_specs`, from what the verdict says was measured."""
+    """One result per spec of `health_specs`, from what the verdict says was measured.
+
+    Where there was nothing to compare with, a comparison has none: Dagster shows its check as skipped, which
+    is neither a pass nor a warning. `verdicts.verdict` says why, once.
+    """
     named = [*(rule.name for rule in environment.rules), *_compared(environment)]
     own = {*named, TARGETS, PREVIEW, LAUNCH}
     measured = {r.rule: r for r in verdict.results if r.rule in own}
     alarms = [r for r in verdict.results if r.rule not in own and not r.part_of and r.score is None]
-    results = [_rule(name, measured.get(name)) for name in named]
+    left_out = {name for name, result in measured.items() if verdicts.without_baseline(result)}
+    results = [_rule(name, measured.get(name)) for name in named if name not in left_out]
     # A release that was judged on anything else had been launched; alarms are read together with the rules.
     looked = any(rule.name in measured for rule in environment.rules)
     launched = RuleResult(LAUNCH, VerdictPhase.SUCCESSFUL, "launched") if set(measured) - {LAUNCH} else None

@@ -8,11 +8,13 @@ from delivery.flows import deploy as flows
 from delivery.orchestration import metadata
 from delivery.orchestration.operation import operation
 from delivery.orchestration.stage import key, stage
+from delivery.orchestration.stories import with_story
 
 DESCRIPTION = """The rollout: which release took which share of traffic when, and how it ended.
 
 The moment an analysis fails, the rollout itself returns all traffic to the stable slot. That is not an error
-of this step: `health` says what it means. A killed run's successor goes on where it stopped."""
+of this step: `health` says what it means. A rollout that waits for a person, or that one has given up, ends
+here, red, and nothing follows. A killed run's successor goes on where it stopped."""
 
 
 def deployment_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.AssetsDefinition:
@@ -26,8 +28,9 @@ def deployment_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.Asse
 
     @dg.asset(**options)
     def deployment(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        with operation(context, spec) as op:
+        with operation(context, spec) as op, with_story(context, op, environment.name):
             rollout = flows.deploy(op, environment.name, context.partition_key)
+            flows.refuse_given_up(op, environment.name, rollout)
         return dg.MaterializeResult(metadata=metadata.rollout(rollout))
 
     return deployment

@@ -9,8 +9,9 @@ from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.errors import DeliveryError, ProviderError, RefusedError
 from delivery.flows import health as flows
 from delivery.orchestration import checks, verdicts
+from delivery.orchestration.ending import ended
 from delivery.orchestration.operation import operation
-from delivery.orchestration.stage import key, stage
+from delivery.orchestration.stage import branch, key
 
 DESCRIPTION = """The verdict, with its evidence: one check per rule.
 
@@ -23,12 +24,12 @@ def health_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.AssetsDe
     """The health of one environment. Its checks do not block: a blocking one would cut `rollback` off too."""
     deps = [key(spec.name, "deployment", environment.name)]
     specs = checks.health_specs(environment, key(spec.name, "health", environment.name))
-    options = stage(
+    options = branch(
         spec, "health", environment,
-        kinds={"aws", "cloudwatch"}, description=DESCRIPTION, deps=deps, checks=specs,
+        kinds={"aws", "cloudwatch"}, description=DESCRIPTION, deps=deps, checks=specs, skippable=False,
     )  # fmt: skip
 
-    @dg.asset(**options)
+    @dg.multi_asset(**options)
     def health(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         with operation(context, spec) as op:
             verdict = flows.judge(op, environment.name, context.partition_key)
@@ -36,7 +37,7 @@ def health_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.AssetsDe
             metadata=verdicts.verdict(verdict), check_results=checks.health_results(environment, verdict)
         )
         if verdict.phase not in DECIDED:
-            raise undecided(spec.name, environment.name, verdict)
+            raise ended(context, undecided(spec.name, environment.name, verdict))
 
     return health
 

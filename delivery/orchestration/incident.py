@@ -7,6 +7,7 @@ import dagster as dg
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.flows import report as flows
 from delivery.orchestration import metadata
+from delivery.orchestration.ending import ended
 from delivery.orchestration.operation import operation
 from delivery.orchestration.stage import key, stage
 
@@ -16,7 +17,7 @@ A run that was rolled back must never look like a success."""
 
 
 def incident_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.AssetsDefinition:
-    """The failure of one environment: materializes, then raises `DeploymentFailedError`."""
+    """The failure of one environment: materializes, then fails with `DeploymentFailedError`'s sentence."""
     deps = [key(spec.name, "rollback", environment.name)]
     options = stage(spec, "incident", environment, kinds={"incident"}, description=DESCRIPTION, deps=deps)
 
@@ -25,6 +26,6 @@ def incident_asset(spec: ServiceSpec, environment: EnvironmentSpec) -> dg.Assets
         with operation(context, spec) as op:
             error = flows.incident(op, environment.name, context.partition_key)
         yield dg.MaterializeResult(metadata=metadata.incident(error, op.url))
-        raise error
+        raise ended(context, error)
 
     return incident

@@ -10,23 +10,23 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.orchestration.stage import key
+from delivery.orchestration.stages import (
+    BUILD_STAGES,
+    CHAIN_STAGES,
+    JUDGEMENT_STAGES,
+    judgement_job,
+    keys_of,
+)
 from delivery.orchestration.steering import steering_job
 from delivery.orchestration.tags import (
     RETRIES,
     URGENT,
     Chain,
-    chain_of,
     chains,
     identifier,
     judgement_lock,
     run_tags,
 )
-
-BUILD_STAGES = ("source", "quality", "build", "image")
-CHAIN_STAGES = ("plan", "infrastructure", "deployment", "health", "dns", "live", "rollback", "incident")
-#: From a rollout in flight to its end; what came before is done and is not repeated.
-RESUME_STAGES = CHAIN_STAGES[2:]
-JUDGEMENT_STAGES = ("health", "rollback", "incident")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +52,6 @@ def service_jobs(spec: ServiceSpec) -> Jobs:
         drift={e.name: _drift(spec, e) for e in spec.environments},
         steering=tuple(steering_job(spec, e) for e in spec.environments),
     )
-
-
-def judgement_job(service: str, environment: str) -> str:
-    """The name of the job that judges the release that is there, and rolls back if need be."""
-    return identifier(service, environment, "judgement")
-
-
-def keys_of(service: str, stages: Sequence[str], environment: str | None = None) -> list[dg.AssetKey]:
-    """The asset keys of these stages."""
-    return [key(service, name, environment) for name in stages]
-
-
-def resumed(spec: ServiceSpec, environment: str) -> list[dg.AssetKey]:
-    """What remains of a chain when the rollout in that environment was interrupted."""
-    rest = chain_of(spec, environment).following(environment)
-    return [
-        *keys_of(spec.name, RESUME_STAGES, environment),
-        *(asset for later in rest for asset in keys_of(spec.name, CHAIN_STAGES, later.name)),
-    ]
 
 
 def _delivery(spec: ServiceSpec, chain: Chain) -> Job:

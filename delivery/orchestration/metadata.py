@@ -11,7 +11,7 @@ from delivery.core.build import BuiltImage, GateResult, PushedImage, QualityRepo
 from delivery.core.drift import DriftReport
 from delivery.core.infra import Infrastructure, PlanSummary, ResourceChange
 from delivery.core.ledger import ReleaseRecord, Restoration
-from delivery.core.rollout import Rollout
+from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.core.service import EnvironmentSpec
 from delivery.errors import DeliveryError
 
@@ -128,7 +128,7 @@ def rollout(state: Rollout) -> Metadata:
     ]
     return {
         "release": text(state.release.id),
-        "ended": text(state.phase.value),
+        "state" if state.phase is RolloutPhase.PAUSED else "ended": text(state.phase.value),
         "reason": text(state.reason or "as planned"),
         "slot": text(state.candidate.value),
         "before": text(state.previous or "nothing"),

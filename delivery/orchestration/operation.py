@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import dagster as dg
 
 from delivery.core.service import ServiceSpec
-from delivery.errors import UnavailableError
+from delivery.errors import DeliveryError, UnavailableError
 from delivery.flows.operation import Operation
+from delivery.orchestration.ending import Context, ended
 from delivery.orchestration.tags import DEAD
 from delivery.ports import World
 
@@ -18,12 +20,13 @@ RESOURCES = frozenset({"world", "ui_url"})
 #: A step whose provider is unavailable is tried again this often, after as many seconds.
 UNAVAILABLE_RETRIES = 2
 UNAVAILABLE_WAIT = 10.0
-Context = dg.AssetExecutionContext | dg.OpExecutionContext
+#: Of a run that Dagster began because another one was killed: which try it is.
+RETRY = "dagster/retry_number"
 
 
 @contextmanager
 def operation(context: Context, spec: ServiceSpec) -> Iterator[Operation]:
-    """The operation of this step. An unavailable provider has the step tried again; all else fails it."""
+    """The operation of this step. An unavailable provider has the step tried again; all else ends it."""
     run = context.run
     world: World = context.resources.world
     try:
@@ -36,9 +39,12 @@ def operation(context: Context, spec: ServiceSpec) -> Iterator[Operation]:
             url=f"{context.resources.ui_url}/runs/{run.run_id}",
             quick=run.tags.get("delivery/quick") == "true",
             dead=run.tags.get(DEAD, ""),
+            retries_since=retries_since(context.instance, run),
         )
-    except UnavailableError as error:
-        raise dg.RetryRequested(UNAVAILABLE_RETRIES, UNAVAILABLE_WAIT) from error
+    except DeliveryError as error:
+        if isinstance(error, UnavailableError) and context.retry_number < UNAVAILABLE_RETRIES:
+            raise dg.RetryRequested(UNAVAILABLE_RETRIES, UNAVAILABLE_WAIT) from error
+        raise ended(context, error) from None
 
 
 def holder_of(run: dg.DagsterRun) -> str:
@@ -48,3 +54,15 @@ def holder_of(run: dg.DagsterRun) -> str:
     fence stops the earlier self, should it still write.
     """
     return f"run {(run.root_run_id or run.run_id)[:8]}"
+
+
+def retries_since(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime | None:
+    """When the run began that this one repeats by itself, after its worker was killed; None: a person, a
+    sensor or a schedule asked for it. Dagster numbers its own retries, and only those."""
+    if RETRY not in run.tags:
+        return None
+    first: dg.DagsterRun | None = run
+    while first is not None and RETRY in first.tags:
+        run, first = first, instance.get_run_by_id(first.parent_run_id) if first.parent_run_id else None
+    record = instance.get_run_record_by_id((first or run).run_id)
+    return record.create_timestamp if record is not None else None

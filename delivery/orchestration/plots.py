@@ -74,7 +74,7 @@ def _axes(top: float, long: float, counted: bool) -> list[str]:
         drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d9d9d9"/>')
         text = _number(share * top, counted)
         drawn.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#595959">{text}</text>')
-    end = f"{long:g} s" if long < 120 else f"{long / 60:g} min"
+    end = f"{long:.3g} s" if long < 120 else f"{long / 60:.3g} min"
     drawn.append(f'<text x="{LEFT}" y="{HEIGHT - 10}" fill="#595959">0</text>')
     drawn.append(
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 10}" text-anchor="end" fill="#595959">{escape(end)}</text>'

@@ -64,8 +64,10 @@ def branch(
     deps: Sequence[dg.AssetKey],
     checks: Sequence[dg.AssetCheckSpec] = (),
     priority: int = 0,
+    skippable: bool = True,
 ) -> dict[str, Any]:
-    """The arguments of `@dg.multi_asset` for a stage that may yield nothing, so that what follows is skipped.
+    """The arguments of `@dg.multi_asset` for a stage that may yield nothing, so that what follows is skipped;
+    without `skippable` for one that may leave out results of its checks.
 
     `@dg.asset(output_required=False)` would do, but still requires the results of its checks: only with
     `can_subset` may a step leave them out.
@@ -76,7 +78,7 @@ def branch(
     specified = ("key", "group_name", "description", "kinds", "owners", "tags", "deps")
     return {
         "name": options["key"].to_python_identifier(),
-        "specs": [dg.AssetSpec(**{k: options[k] for k in specified}, skippable=True)],
+        "specs": [dg.AssetSpec(**{k: options[k] for k in specified}, skippable=skippable)],
         "check_specs": list(checks) or None,
         "partitions_def": options["partitions_def"],
         "required_resource_keys": options["required_resource_keys"],

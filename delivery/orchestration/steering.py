@@ -13,6 +13,7 @@ import dagster as dg
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.flows.steering import WORDS, Done, Order, steer
 from delivery.orchestration import metadata
+from delivery.orchestration.onward import start
 from delivery.orchestration.operation import RESOURCES, operation
 from delivery.orchestration.stage import key
 from delivery.orchestration.tags import (
@@ -90,8 +91,6 @@ def _op(service: str, environment: str) -> str:
 
 def _onward(context: dg.OpExecutionContext, spec: ServiceSpec, environment: EnvironmentSpec) -> None:
     """Have the continued rollout driven at once: the run that drove it is over when it was paused."""
-    from delivery.orchestration.onward import start  # it knows the jobs, and they know this module
-
     context.log.info(start(context, spec, environment.name))
 
 

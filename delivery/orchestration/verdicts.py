@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import dagster as dg
 
 from delivery.core.analysis import Accepted, RuleResult, Sample, Verdict
+from delivery.core.scoring import CANARY
 from delivery.orchestration import plots
-from delivery.orchestration.metadata import MOST_ROWS, Metadata, code, table, text, time
+from delivery.orchestration.metadata import Metadata, code, table, text, time
 
 _BARS = "▁▂▃▄▅▆▇█"
+#: More make the table wider than a screen; the pictures have them all.
+_MOST_BARS = 24
 COLUMNS = ("rule", "result", "candidate", "baseline", "samples", "why", "limit")
 
 
@@ -28,11 +31,24 @@ def verdict(judged: Verdict) -> Metadata:
     watched = [_row(r) for r in judged.results if r.dry_run]
     if watched:
         shown["watched, not counted"] = table(watched, COLUMNS)
+    alone = [r for r in judged.results if without_baseline(r)]
+    if alone:
+        shown["not compared"] = text("; ".join(dict.fromkeys(r.reason for r in alone)))
     compared = [r.compared for r in judged.results if r.compared is not None]
     pictures = [plots.markdown(each) for each in compared if plots.svg(each)]
     if pictures:
         shown["compared"] = dg.MetadataValue.md("\n\n".join(pictures))
     return shown
+
+
+def without_baseline(result: RuleResult) -> bool:
+    """A comparison, or the score of all, that had nothing to compare with (a first release): it does not
+    count, and not because the service's file says so."""
+    if not result.dry_run:
+        return False
+    if result.compared is None:
+        return result.rule == CANARY
+    return not result.compared.comparison.dry_run
 
 
 def rule(result: RuleResult) -> Metadata:
@@ -52,10 +68,11 @@ def rule(result: RuleResult) -> Metadata:
 
 
 def sparkline(samples: Sequence[Sample]) -> str:
-    """The samples as a line of bars from zero to the largest, with the first and the last value."""
+    """The newest samples as a line of bars from zero to the largest, with its first and its last value."""
     if not samples:
         return ""
-    values = [max(0.0, s.value) for s in samples[-MOST_ROWS:]]
+    samples = samples[-_MOST_BARS:]
+    values = [max(0.0, s.value) for s in samples]
     top = max(values) or 1.0
     bars = "".join(_BARS[round(value / top * (len(_BARS) - 1))] for value in values)
     return f"{samples[0].value:g} {bars} {samples[-1].value:g}"

@@ -94,12 +94,13 @@ def test_a_bad_file_is_named_with_its_lines(project: Path) -> None:
 
 def test_what_does_not_fit_together_is_told_too(project: Path) -> None:
     """Relations between fields are refused by the component as by `delivery validate`."""
-    write(defs_of(project), changed("{ environment: staging, soak", "{ environment: stagin, soak"))
+    text = changed("{ environment: staging, soak", "{ environment: stagin, soak")
+    file = write(defs_of(project), text)
     with pytest.raises(Exception, match="web") as raised:
         dg.load_from_defs_folder(path_within_project=project)
-    assert "environments.production.after.environment: there is no environment 'stagin'" in str(
-        _cause(raised.value)
-    )
+    told = str(_cause(raised.value))
+    assert f"production.after.environment at {file}:{line_of(text, 'stagin,')}" in told
+    assert "there is no environment 'stagin'" in told
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ CASES = [
     (CANARY, "{}", f"{ENV}.strategy", "and has none"),
     (CANARY, "{ linear: { step: 0 } }", f"{ENV}.strategy.linear.step", "greater than or equal to 1"),
     (CANARY, "{ linear: { interval: 0s } }", f"{ENV}.strategy.linear.interval", "longer than 0"),
-    (CANARY, "{ ring: {} }", f"{ENV}.strategy", "exactly one of rolling, blue_green, canary, linear"),
+    (CANARY, "{ ring: {} }", f"{ENV}.strategy.ring", "Known: rolling, blue_green, canary, linear"),
     (CANARY, "{ canary: { steps: [{ weight: 10, pause: { then: wait } }, 100] } }",
      f"{ENV}.strategy.canary.steps[0].pause.then", "must be 'continue', 'abort' or 'stop'"),
     (CANARY, "{ canary: { steps: [{ weight: 50 }, 10] } }", f"{ENV}.strategy.canary.steps", "must rise"),
@@ -159,6 +159,29 @@ def test_a_plain_change_is_one_problem(tmp_path: Path) -> None:
     ):
         write(tmp_path, changed(old, new))
         assert len(problems(tmp_path)) == 1, new
+
+
+@pytest.mark.parametrize(
+    ("strategy", "fields"),
+    [
+        ("{ canary: { steps: [50, { weight: 10, analyse_for: 1m }, 100] } }",
+         {"canary.steps", "canary.steps[1].analyse_for"}),
+        ("{ canary: { steps: [50, 10, { weight: ten }], bake: 3 } }",
+         {"canary.steps", "canary.steps[2].weight", "canary.bake"}),
+        ("{ canary: { steps: [10, { weight: ten }] } }", {"canary.steps[1].weight"}),
+        ("{ canary: { steps: [10, { weight: ten }, 90] } }", {"canary.steps", "canary.steps[1].weight"}),
+        ("{ linear: { step: 0 }, canary: { bake: 3 } }", {"", "linear.step", "canary.bake"}),
+        ("{ rolling: { bake: 3 }, blue_green: }", {"", "rolling.bake"}),
+        ("{ cannary: { steps: [50, 10] } }", {"cannary"}),
+    ],
+)  # fmt: skip
+def test_all_that_is_wrong_with_a_strategy_is_told_at_once(
+    tmp_path: Path, strategy: str, fields: set[str]
+) -> None:
+    """Shares that do not rise, or two strategies, beside what is wrong with the parts; nothing is guessed."""
+    write(tmp_path, changed(CANARY, strategy))
+    here = f"{ENV}.strategy"
+    assert {p.field for p in problems(tmp_path)} == {f"{here}.{field}" if field else here for field in fields}
 
 
 def test_an_environment_described_later(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def dagster() -> FakeDagster:
 def run(settings: Settings, world: FakeWorld, dagster: FakeDagster) -> Run:
     """`run("status", "web")`: the command's result, with its output and its errors apart."""
 
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(main, list(arguments), obj=Installation(settings, world, dagster))
+    def call(*arguments: str, typed: str | None = None) -> Result:
+        installation = Installation(settings, world, dagster)
+        return CliRunner().invoke(main, list(arguments), obj=installation, input=typed)
 
     return call

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from delivery.core import journal
@@ -15,6 +17,14 @@ from delivery_tests.fakes.world import FakeWorld
 
 WHO = ("--by", "ada")
 WHY = ("--reason", "the shop is closed")
+
+
+class Terminal:
+    """Somebody sits before it."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
 
 
 def verified(world: FakeWorld, *names: str) -> None:
@@ -110,6 +120,17 @@ def test_a_decision_has_a_name_and_a_reason(run: Run, missing: str) -> None:
     at = given.index(missing)
     result = run("unquarantine", "web", "production", "sha256:1", *given[:at], *given[at + 2 :])
     assert result.exit_code == 2 and missing in result.stderr
+
+
+def test_in_a_terminal_the_reason_is_asked_for(
+    run: Run, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a hint works as it stands: `delivery hold web production`."""
+    monkeypatch.setattr("delivery.cli.operate.sys", SimpleNamespace(stdin=Terminal()))
+    result = run("hold", "web", "production", typed="the shop is closed\n")
+    assert result.exit_code == 0, result.output
+    held = world.record().hold
+    assert held is not None and held.reason == "the shop is closed"
 
 
 def test_a_bad_file_stops_a_decision(run: Run, world: FakeWorld, settings) -> None:  # type: ignore[no-untyped-def]

@@ -79,6 +79,56 @@ def test_a_rollout_is_given_up(run: Run, world: FakeWorld, record: LedgerRecord)
     assert world.record().lock is None
 
 
+def test_an_abort_says_first_that_it_was_told_and_then_how_it_ended(
+    run: Run, world: FakeWorld, record: LedgerRecord
+) -> None:
+    """Nobody drives the rollout: this command does, and what it says is true when it says it."""
+    in_flight(world, record, RolloutPhase.PROGRESSING)
+    result = run("abort", "web", "production", *WHY)
+    assert result.exit_code == 0, result.output
+    name = f"web/production: {sample_release('d').id}"
+    told = result.stderr.index(f"{name} was told to give up by ada: its traffic goes back")
+    assert (
+        told < result.stderr.index("taking over the rollout") < result.stderr.index(f"{name} was given up by")
+    )
+
+
+def test_an_interrupted_wait_leaves_the_run_alone(
+    run: Run, record: LedgerRecord, dagster: FakeDagster
+) -> None:
+    """Ctrl-C: it says which run goes on, and where to look; nothing else is asked for."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    dagster.up("SUCCESS", "d was told to give up")
+    dagster.at_a_look = interrupt
+    result = run("abort", "web", "production", "--reason", "x")
+    assert result.exit_code == 130 and len(dagster.launched) == 1
+    assert "The run 1a2b3c4d goes on: http://127.0.0.1:3000/runs/1a2b3c4d-0000" in result.stderr
+    assert "`delivery status web`" in result.stderr
+
+
+def test_an_interrupted_order_of_this_process_says_who_goes_on(
+    run: Run, world: FakeWorld, record: LedgerRecord
+) -> None:
+    """`--direct`: the ledger has the order, and the lock is left to expire, for the backstop."""
+    in_flight(world, record, RolloutPhase.PROGRESSING)
+    world.wire.fail("target.observe", error=KeyboardInterrupt())
+    result = run("abort", "web", "production", *WHY)
+    assert result.exit_code == 130 and "the backstop goes on with" in result.stderr
+    rollout = world.record().rollout
+    assert rollout is not None and rollout.phase is RolloutPhase.ABORTING and world.record().lock is not None
+
+
+def test_an_abort_is_not_waited_for_for_ever(run: Run, record: LedgerRecord, dagster: FakeDagster) -> None:
+    """The run hangs: after the longest time a way back may take, the command says so and leaves it."""
+    dagster.up("SUCCESS")
+    dagster.lasts = 10**6
+    result = run("abort", "web", "production", "--reason", "x")
+    assert result.exit_code == 1 and "it is started after " in result.stderr and "It goes on" in result.stderr
+
+
 def test_there_is_nothing_in_flight(run: Run, record: LedgerRecord) -> None:
     """Neither continues or aborts what is not there."""
     for command in (

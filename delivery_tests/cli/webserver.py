@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from delivery.cli.dagster import Dagster
@@ -16,6 +16,9 @@ class FakeDagster(Dagster):
         super().__init__("http://127.0.0.1:3000", sleep=lambda _: None)
         self.launched: list[Mapping[str, Any]] = []
         self._answers = False
+        #: What is done at each look; the run stays under way for as many more looks.
+        self.at_a_look: Callable[[], object] = lambda: None
+        self.lasts = 0
 
     def up(self, ends: str, *says: str, error: str = "", daemon: bool = True) -> None:
         """It answers from now on; a run says these lines and ends so."""
@@ -38,8 +41,10 @@ class FakeDagster(Dagster):
             self.launched.append(variables["given"])
             return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": "1a2b3c4d-0000"}}}
         if "logsForRun" in text:
+            self.at_a_look()
             events = [self._events.pop(0)] if self._events else []
-            status = "STARTED" if self._events else self._ends
+            self.lasts -= 0 if events else 1
+            status = "STARTED" if self._events or self.lasts > 0 else self._ends
             return {"logsForRun": {"cursor": "x", "events": events}, "runOrError": {"status": status}}
         job = {"name": "web_production_steer"}
         location = {"name": "delivery", "repositories": [{"name": "__repository__", "pipelines": [job]}]}

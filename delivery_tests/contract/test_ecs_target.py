@@ -200,6 +200,26 @@ def test_a_bad_update_in_place_is_put_back_by_ecs(ecs_scene: EcsScene) -> None:
     assert back.blue.release == release.id and not back.blue.failed and back.blue.failed_tasks == 0
 
 
+def test_a_placeholder_that_fails_as_well_does_not_hide_the_release(ecs_scene: EcsScene) -> None:
+    """In a slot that nothing ever ran in, ECS goes back to the placeholder of Terraform, which exits as well.
+
+    Long after, with the release's deployment listed no more, the cause is still that of the release.
+    """
+    ecs_scene.target.apply(Launch(Slot.GREEN, ecs_scene.release("bad", "crashes"), 2))
+    name = ecs_scene.stage.contract.services["green"]
+
+    def given_up() -> bool:
+        told = ecs_scene.stage.ecs.describe_services(cluster=ecs_scene.stage.name, services=[name])
+        states = [(d["taskDefinition"], d["rolloutState"]) for d in told["services"][0]["deployments"]]
+        return states == [(ecs_scene.stage.bootstrap, "FAILED")]
+
+    ecs_scene.until(lambda _: given_up())
+    green = ecs_scene.target.observe().green
+    assert green.failed and green.rolled_back and green.failed_tasks >= 3
+    assert green.failure is not None and green.failure.exit_code == 1
+    assert "put back failed as well" in green.reason
+
+
 def test_while_a_slot_changes_only_the_new_tasks_count(ecs_scene: EcsScene) -> None:
     """Healthy targets of the release a slot is leaving do not speak for the one that is coming."""
     live_in_blue(ecs_scene)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from delivery.core.preparing import STILL_SHOWN
+from delivery.core.preparing import STILL_SHOWN, left_behind
 from delivery.core.rollout import Decision, Rollout, RolloutPhase, begin, give_up, resume, taken_over
 from delivery.core.strategy import (
     BlueGreen,
@@ -175,3 +175,35 @@ def test_a_task_that_cannot_be_stopped_pauses() -> None:
     end = 102 + FAST_LIMITS.launch_timeout
     assert step(late, shown("running"), None, end - 1).rollout.phase is RolloutPhase.ABORTING
     assert step(late, shown("running"), None, end).rollout.phase is RolloutPhase.PAUSED
+
+
+def test_an_earlier_rollouts_task_ends_first() -> None:
+    """It has this one's time to end, then it is stopped; only then the own task is asked for."""
+    left = replace(ready(), earlier_task="before-old")
+    old = replace(seen(), task=OneOff("before-old", "running", started=True))
+    assert left.awaited == "before-old" and left.token == ready().token
+    waiting = step(left, old, None, 50)
+    assert waiting.actions == () and "earlier rollout may end first" in waiting.reason
+    ending = step(left, old, None, 100)
+    assert ending.actions == (EndTask("before-old"),)
+    stopped = replace(seen(), task=OneOff("before-old", "interrupted"))
+    for gone in (stopped, seen()):
+        own = step(ending.rollout, gone, None, 102)
+        assert own.actions == asked().actions and own.rollout.earlier_task == ""
+        assert own.rollout.awaited == ready().token
+
+
+def test_an_earlier_task_that_cannot_be_stopped_pauses() -> None:
+    """No second one is begun beside it."""
+    left = replace(ready(), earlier_task="before-old")
+    old = replace(seen(), task=OneOff("before-old", "running", started=True))
+    late = step(left, old, None, 100 + FAST_LIMITS.launch_timeout)
+    assert late.rollout.phase is RolloutPhase.PAUSED and late.actions == ()
+
+
+def test_what_may_still_run_is_handed_on() -> None:
+    """From a rollout that asked for a task, and through those that never came to their own."""
+    assert left_behind(None) == "" and left_behind(ready()) == ""
+    assert left_behind(running()) == ready().token
+    assert left_behind(replace(running(), index=1)) == ""
+    assert left_behind(replace(ready(), earlier_task="before-old")) == "before-old"

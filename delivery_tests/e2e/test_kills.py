@@ -8,48 +8,30 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import pairwise
 
 import pytest
-import requests
 
 from delivery.cli.demo import edits
 from delivery.core.ledger import Outcome, ReleaseRecord
 from delivery.core.strategy import Analyze, Bake
 from delivery_tests.e2e import moments
 from delivery_tests.e2e.moments import Effects, effects
-from delivery_tests.e2e.town import SERVICES, Plane, Town, town, until
+from delivery_tests.e2e.street import PATIENCE, Street
+from delivery_tests.e2e.town import definition, town, until
 from delivery_tests.e2e.wire import Ambush
 
 pytestmark = pytest.mark.e2e
 
-#: Seconds that one delivery may take, with everything that is killed in it, on a busy machine.
-PATIENCE = 1200.0
+SERVICES = ("calm", "sick")
+_PRODUCTION = """\
+    strategy: { canary: { steps: [10, 50, 100], analyze_for: 8s, bake: 8s } }
+    health:
+      rollback_triggers:
+        - { metric: HTTPCode_Target_5XX_Count, threshold: 2, per: 5s, for: 5s }
+    probe: { path: /, requests: 3 }
+"""
 DAEMON = "dagster._daemon run"
-OVER = ("SUCCESS", "FAILURE", "CANCELED")
-
-
-@dataclass
-class Street:
-    """The town, its first control plane, and the commits under way."""
-
-    town: Town
-    plane: Plane
-    stack: ExitStack
-
-    def push(self, service: str, edit: edits.Edit) -> str:
-        """`git push`; the commit."""
-        return self.town.copies[service].push(edit.subject, edit.files).sha
-
-    def await_end(self, service: str, sha: str, *planes: Plane) -> ReleaseRecord:
-        """Until the commit has ended and no run of it is on its way any more."""
-        until(lambda: self.town.ended(service, sha), PATIENCE, f"{service} {sha[:8]} ends")
-        for plane in planes or (self.plane,):
-            until(partial(over, plane, service, sha), PATIENCE, f"the runs of {service} {sha[:8]} are over")
-        record = self.town.ended(service, sha)
-        assert record is not None
-        return record
 
 
 @dataclass
@@ -62,21 +44,12 @@ class Killed:
     end: ReleaseRecord
 
 
-def over(plane: Plane, service: str, sha: str) -> bool:
-    """No run of the commit is on its way, and none will follow by itself. One that is down says nothing."""
-    try:
-        runs = plane.runs(service, sha)
-    except requests.RequestException:
-        return False
-    ended = bool(runs) and all(run["status"] in OVER for run in runs)
-    return ended and runs[-1]["tags"].get("dagster/will_retry") != "true"
-
-
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     """Two services, live with their first release, and users who ask for them."""
     with ExitStack() as stack:
-        found = stack.enter_context(town(tmp_path_factory.mktemp("kills")))
+        definitions = {service: definition(service, _PRODUCTION) for service in SERVICES}
+        found = stack.enter_context(town(tmp_path_factory.mktemp("kills"), "kills", definitions))
         plane = found.plane("one", stack)
         plane.start()
         street = Street(found, plane, stack)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent, indent
 from typing import Any
 
 import requests
@@ -35,7 +36,6 @@ from delivery_tests.e2e.wire import Wire
 
 ROOT = Path(__file__).parents[2]
 DELIVERY = Path(sys.executable).parent / "delivery"
-SERVICES = ("calm", "sick")
 ENVIRONMENT = "production"
 #: Requests a second on each service.
 RATE = 40.0
@@ -43,23 +43,18 @@ RATE = 40.0
 _DEFS = """\
 type: delivery.Service
 attributes:
-  repository: { github: demo/NAME, branch: main }
+  repository: {{ github: demo/{service}, branch: main }}
   quality:
     image: delivery/gates:local
     gates:
-      lint: { run: ruff check . }
-  image: { context: . }
+      lint: {{ run: ruff check . }}
+  image: {{ context: . }}
   environments:
     production:
       terraform:
         stack: infra/stacks/service
-        vars: infra/environments/kills.tfvars
+        vars: infra/environments/town.tfvars
         backend: infra/environments/production/backend.hcl
-      strategy: { canary: { steps: [10, 50, 100], analyze_for: 8s, bake: 8s } }
-      health:
-        rollback_triggers:
-          - { metric: HTTPCode_Target_5XX_Count, threshold: 2, per: 5s, for: 5s }
-      probe: { path: /, requests: 3 }
 """
 _VARS = """\
 min_capacity              = 1
@@ -71,6 +66,11 @@ health_check              = { interval = 5, timeout = 4, healthy_threshold = 2, 
 health_check_grace_period = 120
 deletion_protection       = false
 """
+
+
+def definition(service: str, production: str) -> str:
+    """A service's `defs.yaml`: one environment, with what is given of its strategy, health and probe."""
+    return _DEFS.format(service=service) + indent(dedent(production), " " * 6)
 
 
 @dataclass
@@ -196,15 +196,15 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path) -> Iterator[Town]:
-    """Sandbox, registries and environments; left behind is nothing."""
+def town(folder: Path, name: str, definitions: Mapping[str, str]) -> Iterator[Town]:
+    """Sandbox, registries and environments of these services (name → `defs.yaml`); left behind is nothing."""
     with ExitStack() as stack:
-        config = sandbox_config(folder / "sandbox", f"kills-{os.getpid()}")
+        config = sandbox_config(folder / "sandbox", f"{name}-{os.getpid()}")
         stack.callback(sandbox.down, config)
         sandbox.up(config)
         threads = threading.Thread(target=prepare)
         threads.start()
-        settings = Settings.read(_installed(folder, config))
+        settings = Settings.read(_installed(folder, config, definitions))
         services = load_services(settings.defs)
         for service in services:
             create_repository(config.repositories, service.repository.github)
@@ -226,16 +226,16 @@ def town(folder: Path) -> Iterator[Town]:
         yield found
 
 
-def _installed(folder: Path, config: SandboxConfig) -> dict[str, str]:
-    """A project folder of its own: Terraform's files, Dagster's settings, two services."""
+def _installed(folder: Path, config: SandboxConfig, definitions: Mapping[str, str]) -> dict[str, str]:
+    """A project folder of its own: Terraform's files, Dagster's settings, the services."""
     root = folder / "project"
     shutil.copytree(ROOT / "infra", root / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate"))
-    (root / "infra" / "environments" / "kills.tfvars").write_text(_VARS)
+    (root / "infra" / "environments" / "town.tfvars").write_text(_VARS)
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copyfile(ROOT / name, root / name)
-    for service in SERVICES:
+    for service, definition in definitions.items():
         (root / "defs" / service).mkdir(parents=True)
-        (root / "defs" / service / "defs.yaml").write_text(_DEFS.replace("NAME", service))
+        (root / "defs" / service / "defs.yaml").write_text(definition)
     return {
         **clean_environment(),
         **config.endpoints.environment(),

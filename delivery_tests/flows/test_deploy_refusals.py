@@ -15,6 +15,7 @@ from delivery.core.target import ShiftTraffic
 from delivery.errors import LockHeldError, NotFoundError, RefusedError
 from delivery.flows import keys
 from delivery.flows.control import abort_rollout, hold, lift_quarantine
+from delivery.flows.deploy import deploy, refuse_given_up
 from delivery.flows.health import judge
 from delivery.flows.report import live
 from delivery_tests.fakes import Behaviour, Killed, sample_sha
@@ -47,6 +48,28 @@ def test_an_older_commit_is_refused() -> None:
     live_now = journey.record.live
     assert live_now is not None and live_now.commit == sample_sha("c")
     assert journey.record.lock is None
+
+
+def test_a_retry_does_not_undo_an_abort() -> None:
+    """The worker was killed and a person gave the rollout up: Dagster's own retry finds it over, a person's
+    rerun begins it anew."""
+    journey = Journey.start()
+    journey.deliver("a")
+    commit, begun = journey.push("b"), journey.world.clock.now()
+    journey.world.wire.fail("target.observe", on=5, error=Killed())
+    with pytest.raises(Killed):
+        journey.deploy(commit.sha)
+    abort_rollout(journey.op("person ada"), "production", "not today")
+    journey.deploy(commit.sha)
+    effects = len(journey.target.effects)
+    retry = replace(journey.op(), retries_since=begun)
+    ended = deploy(retry, "production", commit.sha)
+    assert ended.phase is RolloutPhase.ABORTED and len(journey.target.effects) == effects
+    with pytest.raises(RefusedError, match="not today"):
+        refuse_given_up(retry, "production", ended)
+    journey.world.clock.advance(60)
+    later = replace(journey.op(), retries_since=journey.world.clock.now())
+    assert deploy(later, "production", commit.sha).phase is RolloutPhase.SUCCEEDED
 
 
 def test_a_quarantined_digest_is_refused_until_it_is_lifted() -> None:

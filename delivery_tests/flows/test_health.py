@@ -8,7 +8,9 @@ import pytest
 
 from delivery.core.analysis import VerdictPhase
 from delivery.core.rollout import RolloutPhase
-from delivery.errors import NotFoundError, RefusedError
+from delivery.errors import NotFoundError, ProviderError, RefusedError
+from delivery.flows.deploy import deploy
+from delivery.flows.health import judge
 from delivery.flows.report import incident, live
 from delivery_tests.fakes import Behaviour, sample_sha
 from delivery_tests.flows.journey import Journey
@@ -68,3 +70,23 @@ def test_an_incident_without_a_deployment_says_so() -> None:
     journey = Journey.start()
     with pytest.raises(NotFoundError):
         incident(journey.op(), "production", sample_sha("z"))
+
+
+@pytest.mark.parametrize("call", ["ledger.load", "artifacts.save", "artifacts.load"])
+@pytest.mark.parametrize("node", ["deployment", "health", "live"])
+def test_a_finished_rollout_outlasts_a_provider_that_is_away_for_a_moment(node: str, call: str) -> None:
+    """At the beginning and at the end of each node the store is asked again, as everywhere in between."""
+    journey = Journey.start()
+    sha = journey.push("a").sha
+    op, environment = journey.op(), "production"
+
+    def away(at: str) -> None:
+        if at == node:
+            journey.world.wire.fail(call, times=2, error=ProviderError("S3 did not answer", "503"))
+
+    away("deployment")
+    assert deploy(op, environment, sha).phase is RolloutPhase.SUCCEEDED
+    away("health")
+    assert judge(op, environment, sha).phase is VerdictPhase.SUCCESSFUL
+    away("live")
+    assert live(op, environment, sha).release.commit == sha

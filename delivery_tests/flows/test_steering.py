@@ -174,6 +174,37 @@ def test_an_abort_without_a_driver_is_carried_out() -> None:
     assert journey.world.notifier.kinds()[-1] == "aborted" and journey.record.lock is None
 
 
+@pytest.mark.parametrize(
+    ("weight", "end"), [(0, ": it had no traffic"), (10, ": all its traffic is back with ")]
+)
+def test_an_abort_says_what_is_true_at_the_time(weight: int, end: str) -> None:
+    """First that it was told to give up; that it was given up, when the traffic is back, read back."""
+    journey = verified("a")
+    said: list[tuple[str, int, bool]] = []
+
+    def abort() -> None:
+        rollout = journey.record.in_flight
+        if rollout is None or rollout.weight < weight or (weight and not _weight(journey)):
+            journey.world.clock.at(0.5, abort)
+            return
+        op = replace(journey.op("person ada"), progress=note)
+        # Nobody else can drive while this hook holds the clock: the order waits for the lock of a dead run.
+        steer(op, "production", Order("abort", "ada", "ugly"))
+        raise Killed
+
+    def note(line: str) -> None:
+        rollout = journey.record.rollout
+        ended = rollout is not None and rollout.phase is RolloutPhase.ABORTED
+        said.append((line, _weight(journey), ended))
+
+    journey.world.clock.at(0.5, abort)
+    with pytest.raises(Killed):
+        journey.deploy(journey.push("b").sha)
+    first, last = (next(s for s in said if word in s[0]) for word in ("told to give up", "was given up"))
+    assert first[0].endswith("by ada: its traffic goes back") and first[1:] == (weight, False)
+    assert end in last[0] and last[1:] == (0, True)
+
+
 def test_a_continued_rollout_is_driven_when_there_is_no_dagster() -> None:
     """`drive`: from where it was paused to all of the traffic; one that fails on the way is an error."""
     for bad in (False, True):

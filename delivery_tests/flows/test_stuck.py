@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
-from delivery.core.returning import AGAIN, TRYING
+from delivery.adapters.aws.codec import decode, encode
+from delivery.core.returning import AGAIN, TRYING, try_again
 from delivery.core.rollback import RollbackPolicy
-from delivery.core.rollout import RolloutPhase
+from delivery.core.rollout import Rollout, RolloutPhase, resume
 from delivery.errors import RefusedError
+from delivery.flows.control import abort_rollout, continue_rollout
 from delivery.flows.watch import unfinished
 from delivery_tests.fakes import Behaviour
 from delivery_tests.flows.journey import Journey
@@ -80,3 +85,60 @@ def test_a_pause_that_asks_a_person_is_left_alone() -> None:
     assert due(journey) == []
     with pytest.raises(RefusedError, match="paused"):
         journey.deploy(commit.sha)
+
+
+def given_up(journey: Journey) -> str:
+    """A rollout that a person gives up at its first share, and whose traffic cannot be returned."""
+    journey.deliver("a")
+    commit = journey.push("b")
+    journey.world.wire.fail("target.apply", on=3, times=100000)
+    op = journey.op("person ada")
+    journey.world.clock.at(12, lambda: abort_rollout(op, "production", "customers complain"))
+    with pytest.raises(RefusedError, match="could not return the traffic"):
+        journey.deploy(commit.sha)
+    return commit.sha
+
+
+def test_a_retry_tells_why_it_was_given_up() -> None:
+    """The person's reason, after as many retries as it takes, and at the end; not what stood in the way."""
+    journey = Journey.start()
+    sha = given_up(journey)
+    first = "customers complain (person ada)"
+    for _ in range(3):
+        rollout = journey.record.rollout
+        assert rollout is not None and rollout.cause == first and first in rollout.reason
+        assert try_again(rollout, journey.world.clock.now()).reason == first
+        assert resume(rollout, journey.world.clock.now()).reason == first
+        journey.world.clock.advance(AGAIN + 1)
+        with pytest.raises(RefusedError, match="could not return the traffic"):
+            journey.deploy(sha)
+    journey.world.wire.heal()
+    journey.deploy(journey.push("c").sha)
+    assert any("aborted: customers complain (person ada)" in line for line in journey.said)
+
+
+def test_a_condemned_one_that_a_person_continues_is_refused_for_its_own_cause() -> None:
+    """The quarantine names what was measured, not that somebody continued it."""
+    journey = Journey.start()
+    sha = stuck(journey)
+    journey.world.wire.heal()
+    continue_rollout(journey.op("person ada"), "production", "AWS is back")
+    ended = journey.deploy(sha)
+    assert ended.verdict is not None and ended.reason == ended.verdict.reason
+    journey.finish(sha, ended)
+    (bad,) = journey.record.quarantine
+    assert bad.reason == ended.verdict.reason
+
+
+def test_a_ledger_from_before_the_first_reason_was_kept_can_be_read() -> None:
+    """It has no cause: a release that was judged bad has its verdict's, another one has its story."""
+    journey = Journey.start()
+    stuck(journey)
+    rollout = journey.record.rollout
+    assert rollout is not None and rollout.verdict is not None
+    document = json.loads(encode(rollout))
+    for name in ("cause", "again_at"):
+        del document["value"][name]
+    old, now = decode(json.dumps(document).encode(), Rollout, "old"), journey.world.clock.now()
+    assert old.cause == "" and try_again(old, now).reason == rollout.verdict.reason
+    assert "story" in try_again(replace(old, verdict=None), now).reason

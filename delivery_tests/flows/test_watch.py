@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from delivery.core.service import PromotionSpec
+from delivery.core.ledger import LedgerRecord
+from delivery.core.rollout import RolloutPhase
+from delivery.core.service import PromotionSpec, ServiceSpec
 from delivery.errors import NotFoundError, UnavailableError
 from delivery.flows.control import approve, hold
 from delivery.flows.health import judge
@@ -110,6 +112,25 @@ def test_without_firing_alarms_no_ledger_is_read() -> None:
     reads = journey.world.wire.counts["ledger.load"]
     alarms_to_judge(journey.world, [journey.world.service] * 50)
     assert journey.world.wire.counts["ledger.load"] == reads
+
+
+def test_the_last_word_of_one_that_ends_just_now_counts() -> None:
+    """Its rollout is paused between the look at the ledger and the one at its run: nobody has to go on."""
+    journey = Journey.start()
+    journey.deliver("a")
+    journey.world.wire.fail("target.observe", on=5, error=Killed())
+    with pytest.raises(Killed):
+        journey.deploy(journey.push("b").sha)
+
+    def ended(record: LedgerRecord, spec: ServiceSpec) -> bool:
+        assert record.rollout is not None
+        paused = replace(record.rollout, phase=RolloutPhase.PAUSED, reason="no data")
+        loaded = journey.world.ledger.load("web", "production")
+        journey.world.ledger.store(replace(loaded.record, rollout=paused, lock=None), loaded.etag)
+        return True
+
+    found = unfinished(journey.world, [journey.world.service], journey.world.clock.now(), gone=ended)
+    assert [one for one in found if one.environment == "production"] == []
 
 
 def test_a_dead_rollout_is_unfinished_once_its_lock_expired() -> None:

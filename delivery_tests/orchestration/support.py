@@ -85,7 +85,10 @@ class House:
     def tick(self, sensor: str, cursor: str | None = None) -> Tick:
         """One evaluation of that sensor, as the daemon would get it: jobs and partitions resolved."""
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, definitions=self.defs, resources={"world": self.world}
+            instance=self.instance,
+            cursor=cursor,
+            definitions=self.defs,
+            resources={"world": self.world, "ui_url": "http://ui.test"},
         )
         # Dagster leaves this out for an instance that is in memory only.
         vars(context)["caching_dynamic_partitions_loader"] = self.instance

@@ -175,3 +175,5 @@ def test_samples_are_drawn_as_a_line() -> None:
     samples = [Sample(NOW + timedelta(minutes=i), value) for i, value in enumerate((0.0, 5.0, 10.0))]
     assert verdicts.sparkline(samples) == "0 ▁▅█ 10"
     assert verdicts.sparkline([]) == ""
+    long = verdicts.sparkline([Sample(samples[0].at, float(n)) for n in range(500)])
+    assert long.startswith("476 ") and long.endswith("█ 499") and len(long) < 40

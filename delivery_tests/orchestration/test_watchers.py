@@ -79,6 +79,19 @@ def test_an_alarm_that_was_judged_bad_and_could_not_be_rolled_back_is_not_judged
     assert keys <= {first.run_key}
 
 
+def test_an_alarm_beside_a_paused_rollout_is_told_once_and_starts_nothing() -> None:
+    """What is live fires while the next release waits for a person: a notice with a link, and no run."""
+    house = House()
+    assert house.deliver("a").success
+    house.world.at("production").metrics.dark = True
+    assert not house.deliver("b").success
+    house.world.alarms.fire(_alarm(house), house.world.clock.now(), "too many errors")
+    for _ in range(3):
+        assert not house.tick("alarms").run_requests
+    told = [notice for _, notice in house.world.notifier.sent if notice.kind == "alarm"]
+    assert len(told) == 1 and "too many errors" in told[0].body and told[0].url == "http://ui.test"
+
+
 def test_two_alarms_of_one_release_have_it_judged_once() -> None:
     """A second alarm, or a tick while the judgement runs, starts nothing."""
     house = House()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from delivery.adapters.aws.errors import translated
@@ -17,6 +18,11 @@ Deployment = dict[str, Any]
 
 #: How ECS says in `rolloutStateReason` that a deployment is a way back, by circuit breaker or alarm.
 _BACK = re.compile(r"roll(ing|ed) back", re.IGNORECASE)
+#: … and in the service's events, of the deployment that it gave up and of the one that it returns to.
+_GAVE_UP = re.compile(r"\(deployment (\S+)\) deployment failed: (.+)")
+_RETURNS = re.compile(r"rolling back to deployment ")
+#: ECS's way back begins with the event that tells of it; what we launch later begins many seconds later.
+_SAME_MOMENT = timedelta(seconds=5)
 
 
 class Services:
@@ -87,13 +93,44 @@ def returns(deployment: Deployment) -> bool:
     return bool(_BACK.search(deployment.get("rolloutStateReason") or ""))
 
 
-def decisive(service: Service) -> Deployment:
-    """The deployment whose tasks tell how the launch went: the one ECS gave up when it is going back."""
+def goes_back(service: Service) -> bool:
+    """The present deployment is ECS's way back, also when that was given up as well: then its own reason no
+    longer says what it was, and the events do."""
     present = primary(service)
-    if not returns(present):
+    return returns(present) or (gave_up(present) and _left(service) is not None)
+
+
+def decisive(service: Service) -> Deployment:
+    """The deployment whose tasks tell how the launch went: the one ECS gave up when it is going back.
+
+    Whatever becomes of the way back (a placeholder fails as well), that is the release which was rolled out.
+    ECS soon stops to list it among the deployments. Then only the events know it.
+    """
+    present = primary(service)
+    if not goes_back(service):
         return present
     failed = [d for d in service["deployments"] if d is not present and gave_up(d)]
-    return max(failed, key=lambda d: d["createdAt"], default=present)
+    known = max(failed, key=lambda d: d["createdAt"], default=None)
+    if known is not None or completed(service):
+        return known or present
+    return _left(service) or present
+
+
+def _left(service: Service) -> Deployment | None:
+    """The deployment that ECS left when it made the present one its way back, by the service's events."""
+    present, back = primary(service), None
+    for told in service.get("events") or ():  # newest first
+        gave = _GAVE_UP.search(told["message"])
+        if _RETURNS.search(told["message"]) and back is None:
+            back = told["createdAt"]
+            if present["createdAt"] > back + _SAME_MOMENT:
+                return None  # launched since
+        elif back is not None and gave is not None and gave[1] != present["id"]:
+            return {
+                "id": gave[1], "status": "INACTIVE", "rolloutState": "FAILED",
+                "rolloutStateReason": f"ECS gave up {gave[1]}: {gave[2]}",
+            }  # fmt: skip
+    return None
 
 
 def completed(service: Service) -> bool:
@@ -110,8 +147,9 @@ def settled(service: Service) -> bool:
 def complaint(service: Service) -> str:
     """What ECS says when not all is well: the deployment's reason, else the newest event since it began."""
     present, bad = primary(service), decisive(service)
-    if gave_up(bad) or returns(present):
-        return str(bad.get("rolloutStateReason") or "")
+    if gave_up(bad) or goes_back(service):
+        also = "; what ECS put back failed as well" if bad["id"] != present["id"] and gave_up(present) else ""
+        return str(bad.get("rolloutStateReason") or "") + also
     if int(service["runningCount"]) >= int(service["desiredCount"]):
         return ""
     told = [

@@ -20,7 +20,6 @@ from delivery.catalog.models.health import HealthModel
 from delivery.catalog.models.quality import argv, memory_text
 from delivery.catalog.models.source import TerraformModel
 from delivery.core.promotion import Window
-from delivery.core.strategy import Canary
 
 _HOST = r"^([a-z0-9_]([a-z0-9_-]*[a-z0-9])?)(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*$"
 
@@ -62,15 +61,10 @@ def _whole(step: Any) -> Any:
 _Step = Annotated[CanaryStepModel, BeforeValidator(_whole, json_schema_input_type=int | CanaryStepModel)]
 
 
-def _rising(steps: list[CanaryStepModel]) -> list[CanaryStepModel]:
-    Canary(tuple(s.weight for s in steps))  # core knows the rule and says what is wrong
-    return steps
-
-
 class CanaryModel(Strict):
     """Rising shares of the traffic, each analysed before the next."""
 
-    steps: Annotated[list[_Step], AfterValidator(_rising)] | None = None
+    steps: list[_Step] | None = None
     analyze_for: PositiveDuration | None = None
     bake: Duration | None = None
 
@@ -84,7 +78,7 @@ class LinearModel(Strict):
 
 
 class StrategyModel(Strict):
-    """Exactly one of the four."""
+    """Exactly one of the four; that it is one is seen with all other relations (`catalog.strategies`)."""
 
     rolling: RollingModel | None = None
     blue_green: BlueGreenModel | None = None
@@ -93,13 +87,10 @@ class StrategyModel(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _one(cls, value: Any) -> Any:
+    def _named(cls, value: Any) -> Any:
+        """A name alone (`rolling:`) is that strategy as it usually is."""
         if isinstance(value, dict):
-            value = {name: {} if part is None else part for name, part in value.items()}
-            known = [name for name in value if name in cls.model_fields]
-            if len(known) != 1:
-                names = ", ".join(cls.model_fields)
-                raise ValueError(f"needs exactly one of {names}, and has {', '.join(known) or 'none'}")
+            return {name: {} if part is None else part for name, part in value.items()}
         return value
 
 

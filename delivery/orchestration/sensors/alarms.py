@@ -1,4 +1,7 @@
-"""`alarms`: a firing CloudWatch alarm has the health of the live release judged again, at any age."""
+"""`alarms`: a firing CloudWatch alarm has the health of the live release judged again, at any age.
+
+While a rollout waits for a person the alarms of what serves beside it move nothing: people are told.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from delivery.core.service import ServiceSpec
 from delivery.core.standing import newest_failure
 from delivery.errors import DeliveryError
 from delivery.flows import watch
+from delivery.flows.alarmed import Unheard, tell_people
+from delivery.flows.operation import Operation
 from delivery.orchestration import partitions
-from delivery.orchestration.jobs import Job, judgement_job
+from delivery.orchestration.jobs import Job
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors import EVERY_LOOK
 from delivery.orchestration.sensors.runs import active
+from delivery.orchestration.stages import judgement_job
 from delivery.orchestration.tags import COMMIT, REASON, URGENT, judgement_lock, run_tags
 from delivery.ports import World
 
@@ -36,12 +42,23 @@ def alarms_sensor(
     )  # fmt: skip
     def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         try:
-            due = watch.alarms_to_judge(context.resources.world, services, context.log.warning)
-            return judgements(context, due)
+            found = watch.alarmed(context.resources.world, services, context.log.warning)
+            result = judgements(context, found.due)
         except DeliveryError as error:
             return dg.SensorResult(skip_reason=str(error))
+        for one in found.unheard:
+            tell_people(_telling(context, one), one)
+        return result
 
     return alarms
+
+
+def _telling(context: dg.SensorEvaluationContext, one: Unheard) -> Operation:
+    """Only people are told: nothing of this takes the lock."""
+    resources = context.resources
+    return Operation(
+        resources.world, one.service, "the alarm sensor", context.log.warning, url=resources.ui_url
+    )
 
 
 def judgements(context: dg.SensorEvaluationContext, due: Sequence[watch.Rejudge]) -> dg.SensorResult:

@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
 from delivery.core.ledger import LedgerRecord
 from delivery.core.service import ServiceSpec
 from delivery.errors import DeliveryError
 from delivery.flows import watch
 from delivery.orchestration import partitions
-from delivery.orchestration.jobs import Job, judgement_job, resumed
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors.runs import bury, gone, under_way
+from delivery.orchestration.stages import judgement_job, resumed
 from delivery.orchestration.tags import COMMIT, DEAD, LOCK, REASON, URGENT, chain_of, judgement_lock, run_tags
 from delivery.ports import World
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -78,6 +79,54 @@ def test_ecs_going_back_is_told_of_the_deployment_it_gave_up() -> None:
     assert decisive(GOING_BACK)["taskDefinition"] == NEW
     assert seen.failed and seen.rolled_back and seen.failed_tasks == 3 and seen.failure == DIED
     assert "tasks failed to start" in seen.reason
+
+
+#: What ECS went back to (a placeholder) fails too, and the deployment of the release is listed no more.
+BOTH_FAILED = service(
+    deployment(
+        OLD, "FAILED", id="ecs-svc/9", failedTasks=3,
+        rolloutStateReason="ECS deployment circuit breaker: tasks failed to start.",
+    ),
+    running=0,
+    events=[
+        event("(service web-green) (deployment ecs-svc/9) deployment failed: tasks failed to start.", 90),
+        event("(service web-green) was unable to place a task.", 60),
+        event("(service web-green) rolling back to deployment ecs-svc/1.", 1),
+        event("(service web-green) (deployment ecs-svc/2) deployment failed: tasks failed to start.", 1),
+    ],
+)  # fmt: skip
+
+
+def test_a_way_back_that_fails_as_well_does_not_hide_the_release() -> None:
+    """The cause asked for is that of the release which was rolled out, not that of the placeholder."""
+    assert decisive(BOTH_FAILED)["id"] == "ecs-svc/2" and is_suspicious(BOTH_FAILED)
+    seen = state(BOTH_FAILED, 0, (4, DIED))
+    assert seen.failed and seen.rolled_back and seen.failed_tasks == 4 and seen.failure == DIED
+    assert "ecs-svc/2" in seen.reason and "put back failed as well" in seen.reason
+
+
+def test_a_release_that_is_listed_no_more_is_known_while_ecs_goes_back() -> None:
+    """Its tasks are gone, and so is its deployment: the way back that is going on has no failures to tell."""
+    going = {**GOING_BACK, "deployments": GOING_BACK["deployments"][:1], "events": BOTH_FAILED["events"][2:]}
+    assert decisive(going)["id"] == "ecs-svc/2"
+    assert decisive({**going, "events": []})["taskDefinition"] == OLD
+
+
+def test_a_way_back_of_earlier_says_nothing_of_what_was_launched_since() -> None:
+    """The next release fails, with nothing to go back to: it is its own cause."""
+    later = event("(service web-green) rolling back to deployment ecs-svc/1.", 1)["createdAt"]
+    next_one = deployment(NEW, "FAILED", id="ecs-svc/5", createdAt=later + timedelta(seconds=30))
+    own = service(next_one, running=0, events=BOTH_FAILED["events"][2:])
+    assert decisive(own)["id"] == "ecs-svc/5" and not state(own, 0).rolled_back
+
+
+def test_what_was_put_back_and_serves_asks_for_nothing_more() -> None:
+    """The slot is as good as it was: no stopped task of what was given up is looked for at every look."""
+    reason = "ECS deployment ecs-svc/9 completed (rolled back)."
+    back = service(
+        deployment(OLD, "COMPLETED", id="ecs-svc/9", rolloutStateReason=reason), events=BOTH_FAILED["events"]
+    )
+    assert decisive(back)["id"] == "ecs-svc/9" and not is_suspicious(back)
 
 
 def test_an_old_failure_beside_a_new_deployment_is_not_its_own() -> None:

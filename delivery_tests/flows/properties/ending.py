@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from delivery.core.ledger import LedgerRecord, Outcome
 from delivery.core.release import Slot
-from delivery.core.rollout import RolloutPhase
+from delivery.core.returning import TRYING, stuck
+from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.core.standing import handled, open_restoration
 from delivery.core.target import TargetState
 from delivery_tests.flows.properties.world import HistoryWorld
@@ -22,6 +23,8 @@ def problems(record: LedgerRecord, seen: TargetState, told: bool) -> Iterator[st
     if rollout is not None and rollout.phase is RolloutPhase.PAUSED:
         if not rollout.reason:
             yield "3: paused without a reason"
+        if _untried(rollout):
+            yield f"3: {rollout.kind} {rollout.release.id} stands on its way back, nobody tries again"
         return
     if record.in_flight is not None:
         yield f"3: the rollout of {record.in_flight.release.id} is {record.in_flight.phase}, nobody drives it"
@@ -39,10 +42,25 @@ def problems(record: LedgerRecord, seen: TargetState, told: bool) -> Iterator[st
         yield from _serving(record, seen)
 
 
+def stands(world: HistoryWorld) -> bool:
+    """Whether traffic stands that was tried again in vain: it is tried for a day, and that is all."""
+    rollout = world.written().rollout
+    return rollout is not None and stuck(rollout) and not _untried(rollout)
+
+
 def locked(world: HistoryWorld) -> bool:
-    """Whether somebody has the lock still, alive or dead: nothing is settled before it is over."""
-    lock = world.written().lock
-    return lock is not None and world.hub.now() < lock.expires_at
+    """Whether somebody has the lock still, alive or dead, or traffic stands and is to be tried again.
+
+    Nothing is settled before.
+    """
+    record = world.written()
+    held = record.lock is not None and world.hub.now() < record.lock.expires_at
+    return held or _untried(record.rollout)
+
+
+def _untried(rollout: Rollout | None) -> bool:
+    """Stands on its way back, and nobody has tried it again."""
+    return rollout is not None and stuck(rollout) and TRYING not in [told.message for told in rollout.history]
 
 
 def _untold(record: LedgerRecord) -> Iterator[str]:

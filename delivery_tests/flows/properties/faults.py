@@ -31,6 +31,11 @@ class FaultyWire(Wire):
         """No more faults."""
         self._by_name = {}
 
+    def refuse(self, name: str, times: int) -> None:
+        """The next so many calls are refused."""
+        fault = Fault(name, self.counts[name] + 1, "refuse", times)
+        self._by_name.setdefault(name, []).append(fault)
+
     def call(self, name: str) -> _Call:  # type: ignore[override]
         """Around the effect of one call."""
         self.counts[name] += 1

@@ -26,6 +26,7 @@ DOINGS: tuple[Doing, ...] = (
     "return", "return", "abort", "abort", "pause", "pause", "continue", "continue", "accept", "accept",
     "hold", "unhold", "lift", "lift", "approve", "alarm", "calm", "dark", "light", "gone", "scale", "weight",
     "drain", "foreign", "end task", "late alarm", "late alarm",
+    "away",
 )  # fmt: skip
 NAMES = (
     "ledger.store", "ledger.store", "ledger.store", "ledger.load", "target.apply", "target.apply",

@@ -35,7 +35,7 @@ Doing = Literal[
     "deploy", "judge", "rollback",  # runs
     "return", "hold", "unhold", "lift", "pause", "continue", "accept", "abort", "approve",  # persons
     "weight", "drain", "foreign", "scale", "end task",  # somebody at the AWS console
-    "sour", "alarm", "late alarm", "calm", "dark", "light", "gone",  # the world outside
+    "sour", "alarm", "late alarm", "calm", "dark", "light", "gone", "away",  # the world outside
 ]  # fmt: skip
 Breaking = Literal["refuse", "lose", "error", "stall", "late", "kill", "die", "race"]
 
@@ -56,7 +56,7 @@ class Event:
     `accept`: a person looks every few seconds, and continues what is paused because nobody can tell.
 
     `sour`: what is live begins to fail, and is judged again ten seconds later. `late alarm`: an alarm of
-    what serves fires, and the alarm sensor has its health judged again.
+    what serves fires, and the alarm sensor has its health judged again. `away`: AWS refuses the next actions.
     """
 
     at: int

@@ -19,9 +19,9 @@ from delivery.flows.operation import Operation
 from delivery.flows.report import incident, live
 from delivery.flows.rollback import rollback
 from delivery.flows.steering import Order, Word, steer
-from delivery.flows.watch import alarms_to_judge, unfinished
+from delivery.flows.watch import alarmed, unfinished
 from delivery_tests.fakes import sample_sha
-from delivery_tests.flows.properties.ending import locked, problems
+from delivery_tests.flows.properties.ending import locked, problems, stands
 from delivery_tests.flows.properties.history import BEHAVIOURS, Event, History
 from delivery_tests.flows.properties.hub import Worker
 from delivery_tests.flows.properties.world import ENVIRONMENT, HistoryWorld
@@ -31,8 +31,7 @@ LONGEST = 12 * 3600.0
 TICK = 30.0  # the backstop's
 #: What persons say as orders. (One that pauses has the patience of a day, which is too long for a history.)
 ORDERS: dict[str, Word] = {"return": "rollback", "continue": "continue", "abort": "abort"}
-ROUNDS = 24
-PATIENT = 200  # seconds for which a person looks whether there is something to accept
+ROUNDS, PATIENT = 24, 200  # PATIENT: seconds for which a person looks whether there is something to accept
 
 
 class Play:
@@ -82,15 +81,17 @@ class Play:
                 self.promises.alarmed = True
                 slot = target.look().stable if event.doing == "late alarm" else slot
                 world.alarms.fire(f"web-production-{slot}-5xx", self.hub.now(), "errors")
-                self.hub.at(1, self._sense)
+                for later in (1, 2, 40):
+                    self.hub.at(later, self._sense)
             case "accept":
                 for later in range(0, PATIENT, 5):
                     self.hub.at(later, partial(self._accept, event))
             case "calm":
-                for name in ("blue", "green"):
-                    world.alarms.clear(f"web-production-{name}-5xx")
+                world.calm()
             case "dark" | "light":
                 world.at(ENVIRONMENT).metrics.dark = event.doing == "dark"
+            case "away":
+                world.faulty.refuse("target.apply", 4 + event.number % 30)
             case "gone":
                 world.registry.remove(world.release(event.commit).image)
             case "scale":
@@ -203,11 +204,12 @@ class Play:
     def _sense(self) -> None:
         """The alarm sensor: each firing of what is live has it judged once."""
         try:
-            due = alarms_to_judge(self.world, [self.world.service])
+            found = alarmed(self.world, [self.world.service])
         except DeliveryError as error:
             self.world.say("sensor", str(error))
             return
-        for one in due:
+        self.world.tell_alarms(found.unheard)
+        for one in found.due:
             key = f"{one.alarm} {one.since}"
             if key not in self._tried:
                 self._tried.add(key)
@@ -237,23 +239,22 @@ class Play:
     def _settle(self) -> None:
         """Everybody comes to an end, the world is well again, and the backstop finishes what is left."""
         if not self.hub.run_out(LONGEST):
-            names = ", ".join(w.name for w in self.hub.busy())
-            self.promises.fail(f"3: never ends: {names}")
+            self.promises.fail(f"3: never ends: {', '.join(w.name for w in self.hub.busy())}")
         self.world.faulty.heal()
         self.world.watched.one_offs.stop_next = False
         self.world.at(ENVIRONMENT).metrics.dark = False
-        for name in ("blue", "green"):
-            self.world.alarms.clear(f"web-production-{name}-5xx")
+        self.world.calm()
         quiet = 0
         for number in range(ROUNDS):
             if self.hub.stopped:
                 return
             known = len(self.hub.workers)
             self.hub.advance(65 if number < ROUNDS / 2 else 3600)
-            left = self._tick() or len(self.hub.workers) > known or locked(self.world)
+            found = self._tick()
             if not self.hub.run_out(LONGEST):
                 self.promises.fail(f"3: never ends: {', '.join(w.name for w in self.hub.busy())}")
-            quiet = 0 if left else quiet + 1
+            more = (found or len(self.hub.workers) > known) and not stands(self.world)
+            quiet = 0 if more or locked(self.world) else quiet + 1
             if quiet > 1:  # a failure of just now is left to its own run for a minute
                 self._check()
                 return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from delivery.core import journal
@@ -20,6 +21,7 @@ from delivery.core.service import ServiceSpec
 from delivery.core.strategy import RunTask
 from delivery.core.target import Action, TargetState
 from delivery.flows import keys
+from delivery.flows.alarmed import Unheard, tell_people
 from delivery.flows.deployable import release_for
 from delivery.flows.operation import Operation
 from delivery.ports import Stored, World
@@ -97,6 +99,8 @@ class HistoryWorld(FakeWorld):
         self.faulty.on_spin = lambda: self.promises.fail("3: somebody spins")
         self.said: list[str] = []
         self.strangers = self._ops = 0
+        self.heard: set[tuple[str, datetime]] = set()
+        self.looks = count(1)  # no two of them have the same name, as no two control planes have
         self._begin()
 
     def new_target(self) -> FakeTarget:
@@ -128,6 +132,23 @@ class HistoryWorld(FakeWorld):
             world, self.service, holder, lambda line: self.say(holder, line), run_id=holder,
             quick=self.history.quick, dead=dead,
         )  # fmt: skip
+
+    def calm(self) -> None:
+        """No alarm fires any more."""
+        for slot in Slot:
+            self.alarms.clear(f"web-production-{slot}-5xx")
+
+    def tell_alarms(self, found: Sequence[Unheard]) -> None:
+        """The alarm sensor tells people; each firing once."""
+        name = f"sensor {next(self.looks)}"
+        op = Operation(self, self.service, name, lambda line: self.say("sensor", line))
+        for one in found:
+            fired = {(alarm.name, alarm.since) for alarm in one.alarms}
+            if not tell_people(op, one):
+                continue
+            if fired & self.heard:
+                self.promises.fail(f"9: told twice: {fired & self.heard}")
+            self.heard |= fired
 
     def say(self, who: str, line: str) -> None:
         """A line of the story."""
