@@ -22,6 +22,8 @@ as_me = click.option("--by", default=getpass.getuser, show_default="your login",
 
 def _asked(ctx: click.Context, parameter: click.Parameter, reason: str | None) -> str:
     """In a terminal it is asked for, so that every hint works as it stands; a script has to say it."""
+    if ctx.resilient_parsing:  # completion in a shell must not ask
+        return reason or ""
     if reason is None and sys.stdin.isatty():
         reason = click.prompt("Why (it is told to everyone)", type=str)
     if not reason:

@@ -113,8 +113,10 @@ def what_abort_means(rollout: Rollout) -> str:
     """What a person's `abort` does to it."""
     if rollout.returning:
         return "ends it where it stands"
-    way_back = rollout.kind == "restore" and rollout.previous is not None
-    return f"leaves {rollout.previous} with the traffic" if way_back else "gives it up, its traffic goes back"
+    if rollout.kind == "restore" and rollout.previous is not None:
+        has = rollout.traffic_at is not None or (bool(rollout.history) and rollout.history[-1].weight > 0)
+        return f"gives {'all traffic back to' if has else 'it up, the traffic stays with'} {rollout.previous}"
+    return "gives it up, its traffic goes back"
 
 
 def _stands(rollout: Rollout, verdict: Verdict) -> bool:

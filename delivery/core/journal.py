@@ -28,7 +28,6 @@ KEEP_RELEASES = 100
 KEEP_COMPARED = 10
 KEEP_RESTORATIONS = 50
 KEEP_LIFTED = 20
-KEEP_ALARMS = 50
 
 
 def acquire_lock(
@@ -92,10 +91,17 @@ def mark_told(record: LedgerRecord, entry: ReleaseRecord) -> LedgerRecord:
 
 
 def mark_alarms(record: LedgerRecord, alarms: Iterable[tuple[str, datetime]], by: str) -> LedgerRecord:
-    """Note who tells people of these firings; who was first stays, so that nobody tells one twice."""
-    fresh = (one for one in alarms if not record.alarm_told_by(*one))
-    new = tuple((name, since.isoformat(), by) for name, since in fresh)
-    return replace(record, alarms_told=(*record.alarms_told, *new)[-KEEP_ALARMS:]) if new else record
+    """Note who tells people of these firings; who was first stays, so that nobody tells one twice.
+
+    The newest firing of each alarm is kept, of however many fire at once.
+    """
+    new = [one for one in alarms if not record.alarm_told_by(*one)]
+    if not new:
+        return record
+    names = {name for name, _ in new}
+    kept = [told for told in record.alarms_told if told[0] not in names]
+    told = tuple((name, since.isoformat(), by) for name, since in new)
+    return replace(record, alarms_told=(*kept, *told))
 
 
 def impose_quarantine(record: LedgerRecord, entry: Quarantine) -> LedgerRecord:

@@ -24,7 +24,7 @@ def until_serving(rollout: Rollout, seen: TargetState, needed: int, now: datetim
     pauses. One that ran it and does not get healthy condemns it.
     """
     slot, limits = seen.slot(rollout.candidate), rollout.limits
-    ready = slot.serving and (slot.settled or not rollout.in_place)
+    ready = slot.serving and (slot.settled or not rollout.in_place or _came_back(rollout, slot))
     asked = moves.had(rollout, rollout.entered_at, now, seen)
     if not ready and rollout.launched_at is None and asked > limits.launch_timeout:
         reason = f"{slot.slot} does not run the release {limits.launch_timeout:g} s after it was asked to"
@@ -70,6 +70,8 @@ def failed_launch(rollout: Rollout, seen: TargetState, now: datetime) -> Verdict
         return None
     if rollout.step is None and old.desired == 0:
         return None
+    if _came_back(rollout, slot):
+        return None
     if slot.failed or slot.rolled_back:
         back = "; ECS went back to the revision before it" if slot.rolled_back else ""
         return launch_verdict(f"ECS gave up the deployment: {failure_of(slot)}{back}", now)
@@ -84,6 +86,12 @@ def failed_launch(rollout: Rollout, seen: TargetState, now: datetime) -> Verdict
 def launch_verdict(reason: str, now: datetime) -> Verdict:
     """The verdict on a release that does not come up."""
     return Verdict(VerdictPhase.FAILED, reason, now, (RuleResult("launch", VerdictPhase.FAILED, reason),))
+
+
+def _came_back(rollout: Rollout, slot: SlotState) -> bool:
+    """Another release's failure made ECS bring this one back. What died, and that ECS gave up, is told of
+    that one for as long as ECS tells it."""
+    return slot.rolled_back and slot.release == rollout.release.id
 
 
 def runs(rollout: Rollout, slot: SlotState) -> bool:

@@ -136,7 +136,7 @@ class LedgerRecord:
     hold: Hold | None = None
     approvals: tuple[tuple[str, str, str], ...] = ()  # (commit, by, ISO time)
     lifted: tuple[Lifted, ...] = ()  # newest last, pruned to 20
-    alarms_told: tuple[tuple[str, str, str], ...] = ()  # (alarm, ISO time it fired, who told), to 50
+    alarms_told: tuple[tuple[str, str, str], ...] = ()  # (alarm, ISO time it fired last, who told)
 
     @property
     def in_flight(self) -> Rollout | None:

@@ -19,13 +19,14 @@ from delivery.core.returning import options
 from delivery.core.rollout import Rollout, RolloutPhase
 from delivery.core.service import EnvironmentSpec, ServiceSpec
 from delivery.core.standing import failing, newest_failure, settled_since
+from delivery.core.strategy import SetWeight
 from delivery.errors import DeliveryError
 from delivery.flows import telling
 from delivery.flows.judgement import judged_until
 from delivery.flows.ledgers import each_ledger
 from delivery.flows.operation import Operation
 from delivery.flows.paused import may_be_judged
-from delivery.flows.records import change
+from delivery.flows.records import change_now
 from delivery.ports import FiringAlarm, Progress, World
 
 
@@ -97,7 +98,7 @@ def tell_people(op: Operation, one: Unheard) -> bool:
         return journal.mark_alarms(record, fires, teller)
 
     try:
-        record = change(op, one.environment, noted)
+        record = change_now(op, one.environment, noted)
     except DeliveryError as error:
         op.progress(
             f"{op.service.name} {one.environment}: an alarm could not be noted and is told later: {error}"
@@ -154,7 +155,8 @@ def _unwatched(rollout: Rollout) -> Iterator[Slot]:
     share, judged = _share(rollout), may_be_judged(rollout) or rollout.phase is RolloutPhase.PROGRESSING
     if share < 100:
         yield rollout.candidate.other
-    if share > 0 and not judged:
+    ordered = rollout.kind == "deploy" and isinstance(rollout.step, SetWeight)  # and perhaps not read back
+    if (share > 0 or ordered) and not judged:
         yield rollout.candidate
 
 

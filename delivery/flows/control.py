@@ -32,13 +32,15 @@ def continue_rollout(op: Operation, environment: str, reason: str = "looked at")
     line = f"continued by {op.holder}: {reason}"
 
     def resumed(record: LedgerRecord) -> LedgerRecord:
+        if _carried_out(op, record):
+            return record
         rollout, now = _in_flight(record), op.world.clock.now()
         if _has_just_said(rollout, line):
             return record  # the answer to our own write got lost
         return journal.put_rollout(record, _onward(_noted(rollout, line, now), op.holder, reason, now))
 
     refuse_quarantined(op, op.record(environment))
-    return _in_flight(change(op, environment, resumed))
+    return _rollout(change(op, environment, resumed))
 
 
 def _onward(rollout: Rollout, by: str, reason: str, now: datetime) -> Rollout:
@@ -74,6 +76,8 @@ def pause_rollout(op: Operation, environment: str, reason: str, patience: float 
     """
 
     def halted(record: LedgerRecord) -> LedgerRecord:
+        if _carried_out(op, record):
+            return record
         rollout = _in_flight(record)
         ours = rollout.stopped_by == op.holder and rollout.reason.endswith(f": {reason}")
         if ours and rollout.phase is RolloutPhase.PROGRESSING:
@@ -86,7 +90,7 @@ def pause_rollout(op: Operation, environment: str, reason: str, patience: float 
             raise RefusedError(what, _not_paused(rollout), "Look with `delivery status`.")
         return journal.put_rollout(record, stopped)
 
-    return _in_flight(change(op, environment, halted))
+    return _rollout(change(op, environment, halted))
 
 
 def _not_paused(rollout: Rollout) -> str:
@@ -105,6 +109,8 @@ def abort_rollout(op: Operation, environment: str, reason: str) -> Rollout:
     """
 
     def given_up(record: LedgerRecord) -> LedgerRecord:
+        if _carried_out(op, record):
+            return record
         rollout = _in_flight(record)
         if rollout.phase is RolloutPhase.ABORTING:
             return record
@@ -113,9 +119,7 @@ def abort_rollout(op: Operation, environment: str, reason: str) -> Rollout:
             return journal.put_rollout(record, end_where_it_stands(rollout, why, now))
         return journal.put_rollout(record, give_up(rollout, why, now))
 
-    ended = change(op, environment, given_up).rollout
-    assert ended is not None  # `given_up` has refused otherwise
-    return ended
+    return _rollout(change(op, environment, given_up))
 
 
 def hold(op: Operation, environment: str, reason: str) -> LedgerRecord:
@@ -148,6 +152,34 @@ def approve(op: Operation, environment: str, commit: str, by: str) -> LedgerReco
     """Record one person's approval of a commit for this environment."""
     now = op.world.clock.now()
     return change(op, environment, lambda r: journal.approve(r, commit, by, now))
+
+
+def gave_up(holder: str, rollout: Rollout) -> bool:
+    """Whether this holder gave the rollout up, as its story says."""
+    words, by = ("giving up: ", "ended where it stands"), f"({holder})"
+    return any(line.message.startswith(words) and by in line.message for line in rollout.history)
+
+
+def _carried_out(op: Operation, record: LedgerRecord) -> bool:
+    """Whether a killed run's retry finds its order carried out. A word is given once: what others decided
+    since then stays. RefusedError when the rollout that was meant has made room for another one."""
+    rollout = record.rollout
+    if op.retries_since is None or rollout is None:
+        return False
+    if any(op.holder in line.message for line in rollout.history):
+        return True  # it names the first of its runs, so the line is this order's
+    if rollout.started_at > op.retries_since:
+        raise RefusedError(
+            f"Nothing was done to the rollout of {rollout.release.id}",
+            "it began after the order was given: the rollout you meant has ended",
+            "Look with `delivery status`; if this one is meant as well, say so again.",
+        )
+    return False
+
+
+def _rollout(record: LedgerRecord) -> Rollout:
+    assert record.rollout is not None  # the change has refused otherwise
+    return record.rollout
 
 
 def _in_flight(record: LedgerRecord) -> Rollout:

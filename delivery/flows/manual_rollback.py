@@ -21,7 +21,7 @@ from delivery.flows.patience import for_a_rollback
 from delivery.flows.quarantine import elsewhere
 from delivery.flows.restoring import conclude, finish_open, remembered, restore
 from delivery.flows.session import Session, lock
-from delivery.flows.settling import refuse_paused, settle
+from delivery.flows.settling import refuse_paused, return_again, settle
 from delivery.flows.takeoff import look_until_whole
 
 #: So many seconds after a rollback the next one has to say where to: most likely it means what is gone.
@@ -54,6 +54,8 @@ def return_to(op: Operation, environment: str, to: str | None, reason: str) -> R
     _refuse_the_next(op, record, order)
     _give_up_in_flight(op, record, order)
     with lock(op, environment, for_a_rollback(op.spec(environment))) as session:
+        if open_restoration(session.record) is not None:
+            return_again(session)  # what stands on its way back is tried again by whoever comes by
         refuse_paused(session.record)
         known = _ours(session)
         if known is not None:

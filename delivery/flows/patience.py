@@ -23,7 +23,11 @@ def for_a_rollback(spec: EnvironmentSpec) -> Patience:
 
     Of that one people are told at once who it is: its rollout may take hours.
     """
-    return lambda record: _going_back(spec.limits) if going_back(record) else 0.0
+
+    def patience(record: LedgerRecord) -> float:
+        return _going_back(spec.limits) + _task_ends(record) if going_back(record) else 0.0
+
+    return patience
 
 
 def for_a_rollout(spec: EnvironmentSpec) -> Patience:
@@ -37,8 +41,11 @@ def for_a_rollout(spec: EnvironmentSpec) -> Patience:
 
 
 def to_give_up(spec: EnvironmentSpec) -> float:
-    """Seconds within which a rollout that was told to give up is over, or paused for what hinders it."""
-    return _going_back(spec.limits)
+    """Seconds within which a rollout that was told to give up is over, or paused for what hinders it.
+
+    Its task before the switch is never broken off: that ends first.
+    """
+    return _going_back(spec.limits) + (spec.before.timeout if spec.before is not None else 0.0)
 
 
 def until_updated(op: Operation, environment: str) -> LedgerRecord:
@@ -67,6 +74,12 @@ def _progressing(record: LedgerRecord) -> Rollout | None:
     rollout = record.in_flight
     deploys = rollout is not None and rollout.kind == "deploy"
     return rollout if deploys and rollout and rollout.phase is RolloutPhase.PROGRESSING else None
+
+
+def _task_ends(record: LedgerRecord) -> float:
+    """Seconds that the one-off task of the rollout in flight may take before that can go back."""
+    rollout = record.in_flight
+    return rollout.step.timeout if rollout is not None and isinstance(rollout.step, RunTask) else 0.0
 
 
 def _going_back(limits: Limits) -> float:

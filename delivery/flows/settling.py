@@ -34,7 +34,7 @@ def refuse_unseen(verdict: Verdict | None) -> None:
     if verdict is not None and verdict.phase is VerdictPhase.ERROR:
         raise UnavailableError(
             "The deployment was not begun", f"what serves could not be judged: {verdict.reason}",
-            "Nothing was changed; rerun it when AWS answers again.",
+            "Rerun it when AWS answers again; `delivery rollback` needs no verdict to leave what serves.",
         )  # fmt: skip
 
 

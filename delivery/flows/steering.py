@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, get_args
 
 from delivery.core.accepting import told as told_words
 from delivery.core.ledger import Restoration
 from delivery.core.rollout import Rollout, RolloutPhase
+from delivery.core.standing import open_restoration
 from delivery.errors import LockHeldError, RefusedError
 from delivery.flows import control, telling
 from delivery.flows.driving import take_over
 from delivery.flows.manual_rollback import return_to
 from delivery.flows.operation import Operation
 from delivery.flows.patience import for_a_rollback
+from delivery.flows.restoring import finish_open
 from delivery.flows.session import lock
 from delivery.flows.settling import refuse_paused
 
@@ -58,7 +59,7 @@ def steer(op: Operation, environment: str, order: Order, drive: bool = False) ->
             done = _rollback(op, environment, order)
         case "pause":
             rollout = control.pause_rollout(op, environment, order.reason)
-            told = f"{rollout.release.id} stops before its next share, says {order.by}"
+            told = _stops(op, rollout, order)
             done = _told(op, environment, "paused", rollout, told, order.reason)
         case "continue":
             rollout = control.continue_rollout(op, environment, order.reason)
@@ -67,10 +68,12 @@ def steer(op: Operation, environment: str, order: Order, drive: bool = False) ->
             done = _drive(op, environment, done) if drive else done
         case "abort":
             rollout = control.abort_rollout(op, environment, order.reason)
-            told = _being_given_up(rollout, order)
+            _refuse_standing(op, environment, rollout)
+            told = _being_given_up(op, rollout, order)
             done = _give_back(
                 op, environment, order, _told(op, environment, "aborted", rollout, told, order.reason)
             )
+            done = _finish_way_back(op, environment, done) if drive else done
     return done
 
 
@@ -101,11 +104,24 @@ def _rollback(op: Operation, environment: str, order: Order) -> Done:
     return Done(entry.release.commit if entry else "", told, restoration=ended)
 
 
-def _being_given_up(rollout: Rollout, order: Order) -> str:
+def _stops(op: Operation, rollout: Rollout, order: Order) -> str:
+    if rollout.stopped_by == op.holder:
+        return f"{rollout.release.id} stops before its next share, says {order.by}"
+    # The retry of a killed run: somebody has decided since.
+    return f"{rollout.release.id} was paused by {order.by}; it is {rollout.phase.lower()} by now"
+
+
+def _refuse_standing(op: Operation, environment: str, rollout: Rollout) -> None:
+    """A killed run's retry finds it given up, and its traffic stuck on the way."""
+    if rollout.phase is RolloutPhase.PAUSED:
+        refuse_paused(op.record(environment))
+
+
+def _being_given_up(op: Operation, rollout: Rollout, order: Order) -> str:
     """What an abort has done so far: the order is written down, and the way back takes its time."""
     if rollout.phase is not RolloutPhase.ABORTING:
         return f"{rollout.release.id} was ended by {order.by}: {rollout.reason}"
-    if order.reason not in rollout.reason:
+    if not control.gave_up(op.holder, rollout):
         return f"{rollout.release.id} goes back already: {rollout.reason}"
     return f"{rollout.release.id} was told to give up by {order.by}: its traffic goes back"
 
@@ -128,20 +144,45 @@ def _give_back(op: Operation, environment: str, order: Order, done: Done) -> Don
             raise
     if ended is None or (ended.release, ended.started_at) != (rollout.release, rollout.started_at):
         return done  # the next one has taken its place already
-    told = _given_up(ended, order, op.world.clock.now())
+    told = _given_up(op, ended, order)
     op.progress(f"{op.service.name}/{environment}: {told}")
     return Done(done.commit, told, ended)
 
 
-def _given_up(rollout: Rollout, order: Order, now: datetime) -> str:
-    """How it ended, and who has the traffic. Its own share is the one that was read back last."""
-    told = f"{rollout.release.id} was given up by {order.by}"
-    took = f"after {(now - rollout.entered_at).total_seconds():.0f} s"
-    if rollout.in_place or rollout.history[-1].weight:
-        return f"{told}, {took}: {rollout.reason}"
+def _finish_way_back(op: Operation, environment: str, done: Done) -> Done:
+    """See a way back that was given up to its end; who drives it already goes on with it."""
+    rollout = done.rollout
+    if rollout is None or rollout.kind == "deploy" or rollout.phase is not RolloutPhase.ABORTING:
+        return done
+    try:
+        with lock(op, environment, for_a_rollback(op.spec(environment))) as session:
+            if open_restoration(session.record) is not None:
+                finish_open(session)
+            return Done(done.commit, done.told, session.record.rollout)
+    except LockHeldError as held:
+        op.progress(f"{held.why}: it goes on with it")
+        return done
+
+
+def _given_up(op: Operation, rollout: Rollout, order: Order) -> str:
+    """How it ended, by whose word, and who has the traffic. Its own share is the one that was read back last.
+
+    RefusedError when it got through all the same.
+    """
+    name = rollout.release.id
+    if rollout.phase is RolloutPhase.SUCCEEDED:
+        why = rollout.reason or "it has got through already"
+        raise RefusedError(f"{name} was not given up", why, "To leave it, use `delivery rollback`.")
+    nowhere = rollout.in_place or rollout.history[-1].weight  # no share of it went anywhere
+    back = f"all its traffic is back with {rollout.previous}"
     if not any(line.weight for line in rollout.history):
-        return f"{told}, {took}: it had no traffic"
-    return f"{told}, {took}: all its traffic is back with {rollout.previous}"
+        back = "it had no traffic"
+    if control.gave_up(op.holder, rollout):
+        took = (op.world.clock.now() - rollout.entered_at).total_seconds()
+        told = f"{name} was given up by {order.by}, after {took:.0f} s"
+        return f"{told}: {rollout.reason if nowhere else back}"
+    told = f"{name} {'had failed' if rollout.condemned else 'went back'} already"
+    return f"{told}: {rollout.cause or rollout.reason}{'' if nowhere else f'; {back}'}"
 
 
 def _drive(op: Operation, environment: str, done: Done) -> Done:

@@ -12,7 +12,7 @@ from delivery.core.service import ServiceSpec
 from delivery.errors import DeliveryError, UnavailableError
 from delivery.flows.operation import Operation
 from delivery.orchestration.ending import Context, ended
-from delivery.orchestration.tags import DEAD
+from delivery.orchestration.tags import DEAD, FOUND
 from delivery.ports import World
 
 #: The resources every asset and sensor needs: the world behind its ports, and where people see the runs.
@@ -57,8 +57,13 @@ def holder_of(run: dg.DagsterRun) -> str:
 
 
 def retries_since(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime | None:
-    """When the run began that this one repeats by itself, after its worker was killed; None: a person, a
-    sensor or a schedule asked for it. Dagster numbers its own retries, and only those."""
+    """Since when its work is under way, if this run goes on with another's by itself; None: it is asked anew.
+
+    A retry of a killed run: since that one began (Dagster numbers its own retries, and only those). A run of
+    the backstop: since the ledger was read; it may have waited in the queue.
+    """
+    if FOUND in run.tags and (run.parent_run_id is None or RETRY in run.tags):
+        return datetime.fromisoformat(run.tags[FOUND])
     if RETRY not in run.tags:
         return None
     first: dg.DagsterRun | None = run

@@ -22,6 +22,8 @@ REASON = "delivery/reason"
 PROMOTION = "promotion"
 #: Who left what a run of the backstop finishes: a holder of the ledger's lock that is known to be gone.
 DEAD = "delivery/dead_holder"
+#: When the ledger was read that such a run was started for: what was ended since is not begun anew by it.
+FOUND = "delivery/found_at"
 #: What a person ordered, and who it was.
 COMMAND = "delivery/command"
 PERSON = "delivery/by"

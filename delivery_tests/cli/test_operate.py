@@ -5,7 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from delivery.cli.main import main
 from delivery.core import journal
 from delivery.core.ledger import Hold, LedgerRecord, Outcome, Quarantine, ReleaseRecord
 from delivery.errors import ConflictError
@@ -20,10 +22,13 @@ WHY = ("--reason", "the shop is closed")
 
 
 class Terminal:
-    """Somebody sits before it."""
+    """Somebody sits before it; `looked` says whether anybody cared."""
+
+    looked = False
 
     def isatty(self) -> bool:
         """Yes."""
+        self.looked = True
         return True
 
 
@@ -131,6 +136,15 @@ def test_in_a_terminal_the_reason_is_asked_for(
     assert result.exit_code == 0, result.output
     held = world.record().hold
     assert held is not None and held.reason == "the shop is closed"
+
+
+def test_completion_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TAB behind a command that wants a reason."""
+    terminal = Terminal()
+    monkeypatch.setattr("delivery.cli.operate.sys", SimpleNamespace(stdin=terminal))
+    shell = ShellComplete(main, {}, "delivery", "_DELIVERY_COMPLETE")
+    assert "--reason" in [one.value for one in shell.get_completions(["hold", "web", "production"], "--")]
+    assert not terminal.looked
 
 
 def test_a_bad_file_stops_a_decision(run: Run, world: FakeWorld, settings) -> None:  # type: ignore[no-untyped-def]

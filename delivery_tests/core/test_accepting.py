@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from delivery.core.accepting import accept, by_word, concluded, undecided, what_continue_means
+from delivery.core.accepting import (
+    accept,
+    by_word,
+    concluded,
+    undecided,
+    what_abort_means,
+    what_continue_means,
+)
 from delivery.core.analysis import RuleResult, Verdict, VerdictPhase
-from delivery.core.rollout import Rollout, RolloutPhase
+from delivery.core.rollout import Rollout, RolloutPhase, Transition
 from delivery.core.strategy import Bake, Canary, SetWeight
 from delivery.core.target import ShiftTraffic
 from delivery_tests.core.states import ERROR, FAILED, GOOD, UNKNOWN, at, canary, started, step, until
@@ -107,3 +114,14 @@ def test_a_word_for_an_early_step_makes_no_final_verdict_good() -> None:
     baked = replace(went, verdict=GOOD)
     assert concluded(UNKNOWN, baked).phase is UNSURE
     assert by_word(UNKNOWN, (), ()).phase is UNSURE
+
+
+def test_an_abort_says_where_the_traffic_goes() -> None:
+    """Of a way back too: once its release has traffic, giving it up hands it to the one it was to leave."""
+    forward = started(SHORT)
+    assert what_abort_means(forward) == "gives it up, its traffic goes back"
+    assert what_abort_means(replace(forward, returning=True)) == "ends it where it stands"
+    back = replace(forward, kind="restore", previous="bad-1", history=())
+    assert what_abort_means(back) == "gives it up, the traffic stays with bad-1"
+    moved = replace(back, history=(Transition(at(1), 100, "100 % verified"),))
+    assert what_abort_means(moved) == "gives all traffic back to bad-1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,12 @@ from delivery.core.analysis import VerdictPhase
 from delivery.core.ledger import LedgerRecord
 from delivery.core.release import Slot
 from delivery.core.rollout import Rollout
+from delivery.core.strategy import SetWeight
 from delivery.errors import RefusedError
 from delivery.flows.alarmed import Unheard, alarmed, tell_people
 from delivery.flows.control import abort_rollout, pause_rollout
 from delivery.flows.health import judge
+from delivery.flows.records import change
 from delivery.ports import Notice
 from delivery_tests.fakes import Behaviour
 from delivery_tests.flows.journey import Journey
@@ -87,6 +90,47 @@ def test_one_firing_is_told_once_and_the_next_one_again() -> None:
     fire(journey, slot, "response-time")
     told = tell(journey)
     assert len(told) == 2 and "2 alarms fire" in told[1].title
+
+
+def test_however_many_fire_each_is_told_once() -> None:
+    """More alarms than a service has ever had."""
+    journey = Journey.start()
+    paused(journey)
+    slot = standing(journey).candidate.other
+    names = tuple(f"alarm-{number}" for number in range(60))
+    contract = journey.record.contract
+    assert contract is not None
+    many = replace(contract, alarm_names={**contract.alarm_names, slot: names})
+    change(journey.op(), "production", lambda record: replace(record, contract=many))
+    for name in names:
+        journey.world.alarms.fire(name, journey.world.clock.now(), "too many errors")
+    assert [len(tell(journey)) for _ in range(3)] == [1, 1, 1]
+
+
+def test_a_ledger_that_cannot_be_written_costs_no_time() -> None:
+    """A sensor's look is over after a minute, and the judgements of other services are in it."""
+    journey = Journey.start()
+    paused(journey)
+    fire(journey, standing(journey).candidate.other)
+    journey.world.wire.fail("ledger.store", times=1000)
+    begun = journey.world.clock.now()
+    assert tell(journey) == [] and journey.world.clock.now() == begun
+
+
+def test_a_candidate_whose_share_was_never_read_back_is_not_forgotten() -> None:
+    """It was given traffic, AWS went away, and the rollout is paused: nothing judges it, so people hear."""
+    journey = Journey.start()
+    journey.deliver("a")
+    sha = journey.push("b").sha
+    journey.world.wire.fail("target.observe", on=7, times=1000)
+    with pytest.raises(RefusedError):
+        journey.deploy(sha)
+    journey.world.wire.heal()
+    rollout = standing(journey)
+    assert isinstance(rollout.step, SetWeight) and rollout.traffic_at is None
+    assert journey.target.look().slot(rollout.candidate).weight > 0
+    fire(journey, rollout.candidate)
+    assert len(tell(journey)) == 1
 
 
 def test_of_two_that_look_at_once_one_tells() -> None:

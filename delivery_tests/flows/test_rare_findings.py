@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Pause
+from delivery.core.strategy import BlueGreen, Canary, CanaryStep, Pause, Rolling
 from delivery_tests.flows.properties.history import Event, Fault, History, Turn
 from delivery_tests.flows.test_findings import played, serving
 
@@ -53,3 +53,11 @@ def test_an_order_that_failed_half_way_leaves_the_same_release_the_second_time()
     world = played(History(strategy, events, (), refused, verified=1, budget=0, propagation=5))
     assert [r.bad for r in world.written().restorations] == [world.release("b").id]
     assert serving(world) == world.release("a").id
+
+
+def test_what_ecs_put_back_is_not_blamed_for_what_failed() -> None:
+    """The update to `c` crashed and ECS went back to `b`, which was not whole yet and was deployed again."""
+    events = (Event(0, "deploy", "c"), Event(1, "scale", "b", 50), Event(0, "deploy", "b"))
+    world = played(History(Rolling(bake=0), events, (Turn(0, "c", "crashes"),), (), verified=2, budget=2))
+    assert [q.commit[:8] for q in world.written().quarantine] == [world.release("c").commit[:8]]
+    assert serving(world) == world.release("b").id

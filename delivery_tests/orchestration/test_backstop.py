@@ -8,7 +8,9 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import freeze_time
 
+from delivery.flows.steering import Order
 from delivery.orchestration.launcher.worker import Worker
+from delivery.orchestration.steering import steering_config
 from delivery_tests.fakes.samples import sample_sha
 from delivery_tests.fakes.target import Behaviour
 from delivery_tests.orchestration.support import House
@@ -25,6 +27,21 @@ def _killed(house: House, name: str) -> str:
     house.world.wire.heal()
     house.world.clock.advance(3600)
     return sha
+
+
+def test_the_backstops_run_does_not_undo_an_abort() -> None:
+    """A person gave the rollout up while that run waited in the queue: it finds it over, and is red."""
+    house = House()
+    house.deliver("a")
+    sha = _killed(house, "b")
+    (request,) = house.tick("backstop").run_requests or []
+    order = steering_config("web", "production", Order("abort", "ada", "not today"))
+    job = house.defs.resolve_job_def("web_production_steer")
+    assert job.execute_in_process(instance=house.instance, run_config=order).success
+    assert not house.run(sha, request.job_name, request.asset_selection, request.tags).success
+    record = house.world.record("production")
+    assert record.live is not None and record.live.commit == sample_sha("a")
+    assert record.rollout is not None and "not today" in record.rollout.reason
 
 
 def test_the_backstop_finishes_a_dead_rollout_from_where_it_stopped() -> None:

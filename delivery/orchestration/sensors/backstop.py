@@ -17,7 +17,17 @@ from delivery.orchestration import partitions
 from delivery.orchestration.operation import RESOURCES
 from delivery.orchestration.sensors.runs import bury, gone, under_way
 from delivery.orchestration.stages import judgement_job, resumed
-from delivery.orchestration.tags import COMMIT, DEAD, LOCK, REASON, URGENT, chain_of, judgement_lock, run_tags
+from delivery.orchestration.tags import (
+    COMMIT,
+    DEAD,
+    FOUND,
+    LOCK,
+    REASON,
+    URGENT,
+    chain_of,
+    judgement_lock,
+    run_tags,
+)
 from delivery.ports import World
 
 #: Seconds between two looks. Nobody drives a rollout, or a release judged bad has traffic, for as long.
@@ -161,6 +171,7 @@ def _finisher(spec: ServiceSpec, one: watch.Unfinished, lock: str, now: datetime
             **URGENT,
             COMMIT: one.commit,
             REASON: one.reason,
+            FOUND: now.isoformat(),
             **({DEAD: one.dead} if one.dead else {}),
         },
     )
