@@ -78,6 +78,7 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
         refused = refusal(op, session.record, release) if ours else ""
         again = ours and return_again(session)
         if ours and not refused:
+            _tell_again(session)
             refuse_paused(session.record)
             ended = take_over(session)
         else:
@@ -89,11 +90,25 @@ def _under_lock(op: Operation, environment: str, release: Release) -> Rollout:
             _begin(session, release)
             ended = drive(session)
         if ended.phase is RolloutPhase.PAUSED and not again:  # people know it
-            title = f"{op.service.name} {environment}: the rollout of {release.id} is paused"
-            body = f"{ended.reason.rstrip('.')}. {options(session.record, ended, session.spec.rollback)}"
-            telling.notice(op, "paused", environment, title, body)
+            _tell_paused(session, ended)
         refuse_paused(session.record)
         return ended
+
+
+def _tell_paused(session: Session, rollout: Rollout) -> None:
+    op, name = session.op, session.spec.name
+    title = f"{op.service.name} {name}: the rollout of {rollout.release.id} is paused"
+    body = f"{rollout.reason.rstrip('.')}. {options(session.record, rollout, session.spec.rollback)}"
+    telling.notice(op, "paused", name, title, body)
+
+
+def _tell_again(session: Session) -> None:
+    """The retry of a killed run finds the rollout paused by that run: whether people heard of it, nobody
+    knows."""
+    rollout = session.record.rollout
+    paused = rollout is not None and rollout.phase is RolloutPhase.PAUSED
+    if rollout is not None and paused and _ended_since(rollout, session.op.retries_since):
+        _tell_paused(session, rollout)
 
 
 def _in_flight(record: LedgerRecord, release: Release) -> bool:

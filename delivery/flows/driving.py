@@ -30,7 +30,8 @@ def take_over(session: Session) -> Rollout:
         onward = taken_over(rollout, session.op.who, session.now())
         told = f"taking over the rollout of {rollout.release.id} as {session.op.who}"
         session.op.progress(f"{session.spec.name}: {told}")
-        session.move(rollout, onward)
+        if session.move(rollout, onward) and _unanswered(onward):
+            _ask(session, onward)  # whoever was killed may not have come to it
     return drive(session)
 
 
@@ -143,6 +144,11 @@ def _tell(session: Session, before: Rollout, decision: Decision) -> None:
         _ask(session, after)
     if after.errors > before.errors and not lines:
         session.op.progress(f"{session.spec.name}: {decision.reason}")
+
+
+def _unanswered(rollout: Rollout) -> bool:
+    progressing = rollout.phase is RolloutPhase.PROGRESSING
+    return progressing and rollout.waiting and rollout.answered != rollout.index
 
 
 def _ask(session: Session, rollout: Rollout) -> None:
