@@ -12,6 +12,7 @@ from delivery.cli.tables import show, table_of
 from delivery.core.accepting import told as told_words
 from delivery.core.accepting import what_abort_means, what_continue_means
 from delivery.core.ledger import LedgerRecord
+from delivery.core.pausing import unanswered
 from delivery.core.rollout import RolloutPhase
 from delivery.core.wording import where
 
@@ -62,7 +63,7 @@ def _rollout(record: LedgerRecord, now: datetime) -> str:
     step = f", {where(rollout, now)}" if rollout.step else ""
     told = f": {rollout.reason}" if rollout.reason else ""
     lines = [f"{rollout.kind} {rollout.release.id} {rollout.phase} at {rollout.weight} %{step}{told}"]
-    if rollout.phase is RolloutPhase.PAUSED or (rollout.waiting and rollout.answered != rollout.index):
+    if rollout.phase is RolloutPhase.PAUSED or unanswered(rollout):
         lines.append(f"`delivery continue`: {what_continue_means(rollout)}")
         lines.append(f"`delivery abort`: {what_abort_means(rollout)}")
     lines += [f"accepted: {told_words((word,))}" for word in rollout.accepted]

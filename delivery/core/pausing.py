@@ -12,6 +12,11 @@ from delivery.core.strategy import Analyze, Bake, Pause
 PATIENCE = 86400.0
 
 
+def unanswered(rollout: Rollout) -> bool:
+    """At a pause that no person has said `continue` to yet."""
+    return rollout.waiting and rollout.answered != rollout.index
+
+
 def let_go(rollout: Rollout) -> Rollout | None:
     """The rollout that goes through the pause it was on its way to, as if a person had answered there.
 

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from delivery.core import journal
 from delivery.core.ledger import LedgerRecord
+from delivery.core.pausing import unanswered
 from delivery.core.release import Slot
 from delivery.core.returning import options
 from delivery.core.rollout import Rollout, RolloutPhase
@@ -146,8 +147,8 @@ def _beside(record: LedgerRecord, firing: Mapping[str, FiringAlarm]) -> Iterator
 
 def _waits(rollout: Rollout) -> bool:
     """For a person: paused, or at a pause of its strategy."""
-    asks = rollout.waiting and rollout.answered != rollout.index
-    return rollout.phase is RolloutPhase.PAUSED or (rollout.phase is RolloutPhase.PROGRESSING and asks)
+    progressing = rollout.phase is RolloutPhase.PROGRESSING
+    return rollout.phase is RolloutPhase.PAUSED or (progressing and unanswered(rollout))
 
 
 def _unwatched(rollout: Rollout) -> Iterator[Slot]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from delivery.core import journal
 from delivery.core.accepting import accept
 from delivery.core.ledger import Hold, LedgerRecord
-from delivery.core.pausing import PATIENCE, halt, let_go
+from delivery.core.pausing import PATIENCE, halt, let_go, unanswered
 from delivery.core.rollout import (
     Rollout,
     RolloutPhase,
@@ -64,8 +64,7 @@ def _noted(rollout: Rollout, line: str, now: datetime) -> Rollout:
 
 def _has_just_said(rollout: Rollout, line: str) -> bool:
     goes = rollout.phase in (RolloutPhase.PROGRESSING, RolloutPhase.ABORTING)
-    asks = rollout.waiting and rollout.answered != rollout.index
-    return goes and not asks and any(told.message == line for told in rollout.history[-2:])
+    return goes and not unanswered(rollout) and any(told.message == line for told in rollout.history[-2:])
 
 
 def pause_rollout(op: Operation, environment: str, reason: str, patience: float = PATIENCE) -> Rollout:

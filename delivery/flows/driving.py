@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from delivery.core.advance import advance, could_not_look
 from delivery.core.analysis import Verdict
 from delivery.core.idling import LOCK_SECONDS, lock_for, only_waits
+from delivery.core.pausing import unanswered
 from delivery.core.rollout import Decision, Rollout, RolloutPhase, taken_over
 from delivery.core.strategy import Pause
 from delivery.core.target import Action, TargetState
@@ -30,7 +31,8 @@ def take_over(session: Session) -> Rollout:
         onward = taken_over(rollout, session.op.who, session.now())
         told = f"taking over the rollout of {rollout.release.id} as {session.op.who}"
         session.op.progress(f"{session.spec.name}: {told}")
-        if session.move(rollout, onward) and _unanswered(onward):
+        asks = onward.phase is RolloutPhase.PROGRESSING and unanswered(onward)
+        if session.move(rollout, onward) and asks:
             _ask(session, onward)  # whoever was killed may not have come to it
     return drive(session)
 
@@ -144,11 +146,6 @@ def _tell(session: Session, before: Rollout, decision: Decision) -> None:
         _ask(session, after)
     if after.errors > before.errors and not lines:
         session.op.progress(f"{session.spec.name}: {decision.reason}")
-
-
-def _unanswered(rollout: Rollout) -> bool:
-    progressing = rollout.phase is RolloutPhase.PROGRESSING
-    return progressing and rollout.waiting and rollout.answered != rollout.index
 
 
 def _ask(session: Session, rollout: Rollout) -> None:

@@ -22,19 +22,8 @@ from delivery.flows.records import change
 from delivery.ports import Notice
 from delivery_tests.fakes import Behaviour
 from delivery_tests.flows.journey import Journey
+from delivery_tests.flows.test_paused_judged import paused
 from delivery_tests.flows.test_stuck_restore import fails_late, stuck
-
-
-def paused(journey: Journey) -> str:
-    """`a` is live, and nobody can tell whether `b` is well at its first share: a person is asked."""
-    journey.deliver("a")
-    sha = journey.push("b").sha
-    metrics = journey.world.at("production").metrics
-    metrics.dark = True
-    with pytest.raises(RefusedError, match="inconclusive"):
-        journey.deploy(sha)
-    metrics.dark = False
-    return sha
 
 
 def standing(journey: Journey) -> Rollout:
